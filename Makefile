@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: MIT
+# make [all] | demo | check | bench | lint | format | install | clean
+# B: build directory. SAN=1: ASan and UBSan. CC: gcc or clang.
+B       ?= build
+PREFIX  ?= /usr/local
+PYTHON  ?= /usr/bin/python3
+CFLAGS  ?= -O2 -g
+VERSION := 0.1.0
+
+WARN   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
+ALL_C  := -std=gnu11 $(WARN) $(if $(CI),-Werror) -fno-common -D_GNU_SOURCE -DOOMLAB_VERSION='"$(VERSION)"' -I. -MMD -MP
+SAN_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+SAN_C  := $(if $(SAN),$(SAN_FLAGS))
+DYN    := -lcgroup -lfyaml -ljansson -larchive -lkmod
+
+LIB_C    := $(wildcard lib/*.c)
+CORE_C   := $(wildcard cgroups/*.c harness/engine/*.c harness/oracle/*.c)
+HOST_C   := $(wildcard harness/*.c harness/places/*.c harness/output/*.c) $(filter-out guest/agent.c,$(wildcard guest/*.c))
+STRESS_C := $(wildcard stressors/*.c)
+UNIT_C   := $(wildcard tests/unit/*_test.c)
+obj       = $(patsubst %.c,$(B)/obj/%.o,$(1))
+UNITS    := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_C))
+
+all: $(B)/oomlab $(B)/oomlab-stress $(B)/oomlab-agent
+
+$(B)/obj/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_C) $(SAN_C) $(CFLAGS) -c -o $@ $<
+
+$(B)/lib.a: $(call obj,$(LIB_C))
+	@rm -f $@; ar rcs $@ $^
+
+# All of the harness but its main(), so that unit tests link what ships.
+$(B)/harness.a: $(call obj,$(CORE_C) $(filter-out harness/main.c,$(HOST_C)))
+	@rm -f $@; ar rcs $@ $^
+
+$(B)/oomlab: $(call obj,harness/main.c) $(B)/harness.a $(B)/lib.a
+	$(CC) $(SAN_C) $(LDFLAGS) -o $@ $^ $(DYN)
+
+# Static programs go into guests; the sanitizers cannot be linked statically, so they stay out of them.
+$(B)/static/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_C) -ffunction-sections -fdata-sections $(CFLAGS) -c -o $@ $<
+
+static = $(patsubst %.c,$(B)/static/%.o,$(1))
+
+$(B)/libstatic.a: $(call static,$(LIB_C))
+	@rm -f $@; ar rcs $@ $^
+
+$(B)/oomlab-stress: $(call static,$(STRESS_C)) $(B)/libstatic.a
+	$(CC) -static -Wl,--gc-sections $(LDFLAGS) -o $@ $^
+
+$(B)/oomlab-agent: $(call static,guest/agent.c $(CORE_C)) $(B)/libstatic.a
+	$(CC) -static -Wl,--gc-sections $(LDFLAGS) -o $@ $^ -lcgroup -ljansson
+
+$(B)/unit/%: $(B)/obj/tests/unit/%.o $(B)/harness.a $(B)/lib.a
+	@mkdir -p $(@D)
+	$(CC) $(SAN_C) $(LDFLAGS) -o $@ $^ $(DYN) -lcmocka
+
+units: $(UNITS)
+
+demo check:
+	./ci/$@
+
+bench: all
+	$(PYTHON) bench/run
+
+lint:
+	./ci/lint
+
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/oomlab $(DESTDIR)$(PREFIX)/share/oomlab
+	install $(B)/oomlab $(DESTDIR)$(PREFIX)/bin
+	install $(B)/oomlab-stress $(B)/oomlab-agent guest/kernels/fetch $(DESTDIR)$(PREFIX)/libexec/oomlab
+	cp -r scenarios guest/kernels/table.tsv $(DESTDIR)$(PREFIX)/share/oomlab
+
+clean:
+	rm -rf $(B)
+
+.PHONY: all units demo check bench lint format install clean
+.SECONDARY:
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* One trial, from its spec to a sealed black box. The same code on the host and in a guest. */
+#ifndef OOMLAB_ENGINE_ENGINE_H
+#define OOMLAB_ENGINE_ENGINE_H
+
+#include "lib/blackbox.h"
+#include "lib/err.h"
+
+#include <stdbool.h>
+
+struct engine_setup {
+	struct blackbox box;	   /* holds the spec; the record goes there */
+	const char *stress_path;   /* oomlab-stress */
+	const char *cgroup_parent; /* group below which the trial's own group is made; "" is the root */
+	const char *group_name;	   /* name of that group; must not exist yet */
+	const char *journal_path;  /* undo journal; NULL where the machine is thrown away */
+	const char *swap_path;	   /* block device or new file to swap on; NULL when the spec wants none */
+	bool may_change_machine;   /* sysctls and swap are allowed */
+};
+
+/*
+ * Runs the trial in this process and seals the box in every case it can.
+ * Returns 0 when the trial took place (however its processes ended), else a
+ * negative errno: the setup failed, e says where. Undo has been done by then.
+ */
+int engine_run(const struct engine_setup *setup, struct err *e);
+
+#endif

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The black box: a memory-mapped file that holds a trial's spec and its record.
+ *
+ *   header | spec (JSON) | record | record | ...
+ *
+ * The writer may die at any instruction: a record counts once header.used has
+ * moved past it. On the host the file is mapped as it is, in a guest it is a
+ * PCI BAR backed by the same file. One writer, any number of readers.
+ */
+#ifndef OOMLAB_LIB_BLACKBOX_H
+#define OOMLAB_LIB_BLACKBOX_H
+
+#include "lib/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define BB_MAGIC "OOMLABBB"
+#define BB_VERSION 1
+#define BB_HEADER_BYTES 4096
+#define BB_BYTES_MIN (1u << 20)
+#define BB_BYTES_MAX (256u << 20)
+/* A sample's value that the kernel did not give. */
+#define BB_MISSING INT64_MIN
+
+enum bb_type {
+	BB_COLUMNS = 1, /* JSON: {"of": "system"|"process"|"cgroup", "names": [...]} */
+	BB_EVENT,	/* JSON: {"event": NAME, ...} */
+	BB_KMSG,	/* one record as read from /dev/kmsg */
+	BB_SYSTEM,	/* struct bb_sample */
+	BB_PROCESS,	/* struct bb_sample */
+	BB_CGROUP,	/* struct bb_sample */
+};
+
+/* Payload of the three sample types; values follow the columns of their kind. */
+struct bb_sample {
+	uint32_t index; /* of the process or cgroup in the spec; 0 for system */
+	uint32_t count;
+	int64_t values[];
+};
+
+struct bb_record {
+	uint32_t len; /* payload bytes; the next record is at the next multiple of 8 */
+	uint32_t type;
+	uint64_t t_ns; /* since the trial's start */
+	uint8_t payload[];
+};
+
+/* What a person watching wants to see, overwritten at each tick. */
+struct bb_live {
+	uint64_t ticks;
+	uint64_t t_ns;
+	uint64_t rss_bytes;  /* of all processes of the scenario */
+	uint64_t swap_bytes; /* likewise */
+};
+
+struct bb_header {
+	char magic[8];
+	uint32_t version;
+	uint32_t sealed;
+	uint64_t size;
+	uint64_t spec_len;
+	uint64_t used; /* end of the last whole record, from the start of the file */
+	uint64_t samples_dropped;
+	struct bb_live live;
+	char seal[512]; /* why the engine stopped; valid when sealed is set */
+};
+
+struct blackbox {
+	struct bb_header *header; /* start of the mapping */
+	size_t size;
+	bool mapped; /* bb_close() unmaps */
+};
+
+/*
+ * Creates path, takes disk space for all of it (so that no store can fail
+ * later) and writes the spec. bytes: BB_BYTES_MIN to BB_BYTES_MAX, a power of 2.
+ */
+int bb_create(const char *path, size_t bytes, const char *spec, size_t spec_len,
+	      struct blackbox *ret, struct err *e);
+
+/* Maps a box that exists. A header that makes no sense is -EBADMSG. */
+int bb_open(const char *path, bool writable, struct blackbox *ret, struct err *e);
+
+/* The same for memory that the caller has mapped. */
+int bb_attach(void *map, size_t size, struct blackbox *ret, struct err *e);
+
+void bb_close(struct blackbox *bb);
+
+/* The spec's JSON text, spec_len bytes, not NUL-terminated. */
+const char *bb_spec(const struct blackbox *bb, size_t *ret_len);
+
+/* Appends one record; false when it does not fit (the box stays as it was). */
+bool bb_append(struct blackbox *bb, enum bb_type type, uint64_t t_ns, const void *data, size_t len);
+
+/* As bb_append() for a sample; leaves the last eighth of the box to events. */
+bool bb_append_sample(struct blackbox *bb, enum bb_type type, uint64_t t_ns, uint32_t index,
+		      const int64_t *values, uint32_t count);
+
+/*
+ * Only every 1st, 2nd, 4th, ... tick is to be recorded as the box fills: the
+ * stride doubles each time half of what was left is used, so it never is full.
+ */
+uint64_t bb_stride(const struct blackbox *bb);
+
+/* The writer's last word. */
+void bb_seal(struct blackbox *bb, const char *reason);
+
+/* The record after prev (NULL: the first), or NULL at the end or where the box is damaged. */
+const struct bb_record *bb_next(const struct blackbox *bb, const struct bb_record *prev);
+
+#endif

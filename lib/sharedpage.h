@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The page that a stressor shares with the engine. The stressor alone writes
+ * it; the engine reads it at any time, also after the stressor was killed.
+ * Fixed-width fields, so that a 32-bit stressor and a 64-bit engine agree.
+ */
+#ifndef OOMLAB_LIB_SHAREDPAGE_H
+#define OOMLAB_LIB_SHAREDPAGE_H
+
+#include <stdint.h>
+
+#define SHARED_MAGIC 0x4d4f4f21u
+#define SHARED_PAGE_BYTES 4096
+/* Environment: "PAGEFD,BELLFD". Absent when a stressor runs by hand. */
+#define SHARED_ENV "OOMLAB_SHARED"
+/* How long a stressor that ended waits for the engine's last sample. */
+#define SHARED_ACK_TIMEOUT_MS 2000
+
+enum phase {
+	PHASE_START,   /* options read, nothing allocated */
+	PHASE_RUN,     /* working */
+	PHASE_HOLD,    /* amount reached, kept for --hold */
+	PHASE_DONE,    /* ended: the amount asked for was reached */
+	PHASE_ENOMEM,  /* ended: an allocation was refused (NULL, MAP_FAILED) */
+	PHASE_SIGNAL,  /* ended: a signal asked it to */
+	PHASE_ERROR,   /* ended: anything else; errnum and note say what */
+	PHASE_COUNT,
+};
+
+#define PHASE_NAMES { "start", "run", "hold", "done", "enomem", "signal", "error" }
+
+struct shared_page {
+	uint32_t magic;
+	uint32_t phase; /* enum phase; the bell rings at each change */
+	int32_t errnum;
+	uint32_t pad;
+	uint64_t allocated_bytes; /* asked for and granted */
+	uint64_t touched_bytes;	  /* written at least once */
+	uint64_t check_errors;	  /* bytes that did not read back as written */
+	char note[160];		  /* one line for people, NUL-terminated */
+};
+
+/*
+ * The bell is one end of a stream socket pair. The stressor sends one byte at
+ * each change of phase. After a byte for DONE, ENOMEM, SIGNAL or ERROR it waits
+ * for one byte back, so that the engine can sample it while its memory is there.
+ */
+
+#endif
