@@ -75,7 +75,9 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/oomlab $(DESTDIR)$(PREFIX)/share/oomlab
 	install $(B)/oomlab $(DESTDIR)$(PREFIX)/bin
 	install $(B)/oomlab-stress $(B)/oomlab-agent guest/kernels/fetch $(DESTDIR)$(PREFIX)/libexec/oomlab
-	cp -r scenarios guest/kernels/table.tsv $(DESTDIR)$(PREFIX)/share/oomlab
+	install -d $(DESTDIR)$(PREFIX)/share/oomlab/kernels
+	cp -r scenarios $(DESTDIR)$(PREFIX)/share/oomlab
+	install -m 644 guest/kernels/table.tsv $(DESTDIR)$(PREFIX)/share/oomlab/kernels
 
 clean:
 	rm -rf $(B)

@@ -70,8 +70,8 @@ int file_read(const char *path, size_t bytes_max, char **ret_text, size_t *ret_l
 {
 	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
 	char most[UNITS_TEXT_MAX];
-	char *text;
-	size_t len;
+	char *text = NULL;
+	size_t len = 0;
 	int r;
 
 	if (fd < 0)

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+#include "lib/paths.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* Directory of the running executable. */
+static int exe_dir(char ret[PATH_LEN_MAX])
+{
+	char exe[PATH_LEN_MAX];
+	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+
+	if (n < 0)
+		return -errno;
+	exe[n] = 0;
+	return path_format(ret, "%s", dirname(exe));
+}
+
+/* The first of the candidates DIR/pattern/name that exists. */
+static int find(const char *const patterns[], const char *name, char ret_path[PATH_LEN_MAX])
+{
+	char dir[PATH_LEN_MAX];
+	size_t i;
+	int r;
+
+	r = exe_dir(dir);
+	if (r < 0)
+		return r;
+	for (i = 0; patterns[i]; i++) {
+		r = path_format(ret_path, "%s/%s/%s", dir, patterns[i], name);
+		if (r < 0)
+			return r;
+		if (access(ret_path, F_OK) == 0)
+			return 0;
+	}
+	return -ENOENT;
+}
+
+int paths_helper(const char *name, char ret_path[PATH_LEN_MAX])
+{
+	/* Build tree, its parent for build/unit/, the fetch script's source, installed. */
+	static const char *const patterns[] = { ".", "..", "../guest/kernels", "../../guest/kernels",
+						"../libexec/oomlab", NULL };
+
+	return find(patterns, name, ret_path);
+}
+
+int paths_data(const char *name, char ret_path[PATH_LEN_MAX])
+{
+	static const char *const patterns[] = { "..", "../guest", "../..", "../../guest", "../share/oomlab", NULL };
+
+	return find(patterns, name, ret_path);
+}
+
+static int below_home(const char *variable, const char *fallback, const char *name, char ret_path[PATH_LEN_MAX])
+{
+	const char *base = getenv(variable);
+	const char *home = getenv("HOME");
+
+	if (base && base[0] == '/')
+		return path_format(ret_path, "%s/oomlab/%s", base, name);
+	if (!home || home[0] != '/')
+		return -ENOENT;
+	return path_format(ret_path, "%s/%s/oomlab/%s", home, fallback, name);
+}
+
+int paths_cache(const char *name, char ret_path[PATH_LEN_MAX])
+{
+	return below_home("XDG_CACHE_HOME", ".cache", name, ret_path);
+}
+
+int paths_state(const char *name, char ret_path[PATH_LEN_MAX])
+{
+	return below_home("XDG_STATE_HOME", ".local/state", name, ret_path);
+}
