@@ -33,8 +33,8 @@ static int map_fd(int fd, size_t size, bool writable, struct blackbox *ret)
 	return 0;
 }
 
-int bb_create(const char *path, size_t bytes, const char *spec, size_t spec_len,
-	      struct blackbox *ret, struct err *e)
+int bb_create(const char *path, size_t bytes, const char *spec, size_t spec_len, struct blackbox *ret,
+	      struct err *e)
 {
 	AUTO_CLOSE int fd = -1;
 	struct bb_header *h;
@@ -69,7 +69,8 @@ int bb_attach(void *map, size_t size, struct blackbox *ret, struct err *e)
 	if (size < BB_HEADER_BYTES || memcmp(h->magic, BB_MAGIC, sizeof(h->magic)) != 0)
 		return err_set(e, EBADMSG, "not a black box: the magic is missing");
 	if (h->version != BB_VERSION)
-		return err_set(e, EBADMSG, "black box of version %u; this program reads %d", h->version, BB_VERSION);
+		return err_set(e, EBADMSG, "black box of version %u; this program reads %d", h->version,
+			       BB_VERSION);
 	if (h->size > size || h->spec_len > h->size || records_start(h) > h->size || h->used > h->size ||
 	    h->used < records_start(h))
 		return err_set(e, EBADMSG, "black box: sizes in the header do not fit together");

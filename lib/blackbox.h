@@ -17,21 +17,21 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define BB_MAGIC "OOMLABBB"
-#define BB_VERSION 1
+#define BB_MAGIC        "OOMLABBB"
+#define BB_VERSION      1
 #define BB_HEADER_BYTES 4096
-#define BB_BYTES_MIN (1u << 20)
-#define BB_BYTES_MAX (256u << 20)
+#define BB_BYTES_MIN    (1u << 20)
+#define BB_BYTES_MAX    (256u << 20)
 /* A sample's value that the kernel did not give. */
 #define BB_MISSING INT64_MIN
 
 enum bb_type {
 	BB_COLUMNS = 1, /* JSON: {"of": "system"|"process"|"cgroup", "names": [...]} */
-	BB_EVENT,	/* JSON: {"event": NAME, ...} */
-	BB_KMSG,	/* one record as read from /dev/kmsg */
-	BB_SYSTEM,	/* struct bb_sample */
-	BB_PROCESS,	/* struct bb_sample */
-	BB_CGROUP,	/* struct bb_sample */
+	BB_EVENT,       /* JSON: {"event": NAME, ...} */
+	BB_KMSG,        /* one record as read from /dev/kmsg */
+	BB_SYSTEM,      /* struct bb_sample */
+	BB_PROCESS,     /* struct bb_sample */
+	BB_CGROUP,      /* struct bb_sample */
 };
 
 /* Payload of the three sample types; values follow the columns of their kind. */
@@ -78,8 +78,8 @@ struct blackbox {
  * Creates path, takes disk space for all of it (so that no store can fail
  * later) and writes the spec. bytes: BB_BYTES_MIN to BB_BYTES_MAX, a power of 2.
  */
-int bb_create(const char *path, size_t bytes, const char *spec, size_t spec_len,
-	      struct blackbox *ret, struct err *e);
+int bb_create(const char *path, size_t bytes, const char *spec, size_t spec_len, struct blackbox *ret,
+	      struct err *e);
 
 /* Maps a box that exists. A header that makes no sense is -EBADMSG. */
 int bb_open(const char *path, bool writable, struct blackbox *ret, struct err *e);

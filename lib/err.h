@@ -13,7 +13,10 @@ struct err {
 	char text[ERR_TEXT_MAX];
 };
 
-#define ERR_INIT { 0, "" }
+#define ERR_INIT                                                                                             \
+	{                                                                                                    \
+		0, ""                                                                                        \
+	}
 
 /* Stores code (a positive errno) and the message; returns -code. e may be NULL. */
 int err_set(struct err *e, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

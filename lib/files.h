@@ -40,8 +40,7 @@ int dir_is_empty(const char *path);
 #define PATH_LEN_MAX 4096
 
 /* snprintf into a path buffer; -ENAMETOOLONG when it does not fit. */
-int path_format(char ret_path[PATH_LEN_MAX], const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
+int path_format(char ret_path[PATH_LEN_MAX], const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Cleanup attributes: __attribute__((cleanup(cleanup_free))) char *p = NULL; */
 static inline void cleanup_free(void *p)
@@ -50,7 +49,7 @@ static inline void cleanup_free(void *p)
 }
 void cleanup_close(const int *fd);
 
-#define AUTO_FREE __attribute__((cleanup(cleanup_free)))
+#define AUTO_FREE  __attribute__((cleanup(cleanup_free)))
 #define AUTO_CLOSE __attribute__((cleanup(cleanup_close)))
 
 #endif

@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-#define SHARED_MAGIC 0x4d4f4f21u
+#define SHARED_MAGIC      0x4d4f4f21u
 #define SHARED_PAGE_BYTES 4096
 /* Environment: "PAGEFD,BELLFD". Absent when a stressor runs by hand. */
 #define SHARED_ENV "OOMLAB_SHARED"
@@ -17,17 +17,20 @@
 #define SHARED_ACK_TIMEOUT_MS 2000
 
 enum phase {
-	PHASE_START,   /* options read, nothing allocated */
-	PHASE_RUN,     /* working */
-	PHASE_HOLD,    /* amount reached, kept for --hold */
-	PHASE_DONE,    /* ended: the amount asked for was reached */
-	PHASE_ENOMEM,  /* ended: an allocation was refused (NULL, MAP_FAILED) */
-	PHASE_SIGNAL,  /* ended: a signal asked it to */
-	PHASE_ERROR,   /* ended: anything else; errnum and note say what */
+	PHASE_START,  /* options read, nothing allocated */
+	PHASE_RUN,    /* working */
+	PHASE_HOLD,   /* amount reached, kept for --hold */
+	PHASE_DONE,   /* ended: the amount asked for was reached */
+	PHASE_ENOMEM, /* ended: an allocation was refused (NULL, MAP_FAILED) */
+	PHASE_SIGNAL, /* ended: a signal asked it to */
+	PHASE_ERROR,  /* ended: anything else; errnum and note say what */
 	PHASE_COUNT,
 };
 
-#define PHASE_NAMES { "start", "run", "hold", "done", "enomem", "signal", "error" }
+#define PHASE_NAMES                                                                                          \
+	{                                                                                                    \
+		"start", "run", "hold", "done", "enomem", "signal", "error"                                  \
+	}
 
 struct shared_page {
 	uint32_t magic;
@@ -35,9 +38,9 @@ struct shared_page {
 	int32_t errnum;
 	uint32_t pad;
 	uint64_t allocated_bytes; /* asked for and granted */
-	uint64_t touched_bytes;	  /* written at least once */
-	uint64_t check_errors;	  /* bytes that did not read back as written */
-	char note[160];		  /* one line for people, NUL-terminated */
+	uint64_t touched_bytes;   /* written at least once */
+	uint64_t check_errors;    /* bytes that did not read back as written */
+	char note[160];           /* one line for people, NUL-terminated */
 };
 
 /*

@@ -15,14 +15,24 @@ struct unit {
 
 static const struct unit size_units[] = {
 	{ "B", 1 },
-	{ "K", 1ULL << 10 },   { "M", 1ULL << 20 },   { "G", 1ULL << 30 },   { "T", 1ULL << 40 },
-	{ "KiB", 1ULL << 10 }, { "MiB", 1ULL << 20 }, { "GiB", 1ULL << 30 }, { "TiB", 1ULL << 40 },
+	{ "K", 1ULL << 10 },
+	{ "M", 1ULL << 20 },
+	{ "G", 1ULL << 30 },
+	{ "T", 1ULL << 40 },
+	{ "KiB", 1ULL << 10 },
+	{ "MiB", 1ULL << 20 },
+	{ "GiB", 1ULL << 30 },
+	{ "TiB", 1ULL << 40 },
 	{ NULL, 0 },
 };
 
 static const struct unit duration_units[] = {
-	{ "ns", 1 },		  { "us", 1000 },	      { "ms", 1000000 },
-	{ "s", 1000000000ULL },	  { "m", 60 * 1000000000ULL }, { "h", 3600 * 1000000000ULL },
+	{ "ns", 1 },
+	{ "us", 1000 },
+	{ "ms", 1000000 },
+	{ "s", 1000000000ULL },
+	{ "m", 60 * 1000000000ULL },
+	{ "h", 3600 * 1000000000ULL },
 	{ NULL, 0 },
 };
 

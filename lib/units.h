@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SIZE_ALLOWED "a number with B, K, M, G or T (powers of 1024), e.g. 512K, 1.5G"
+#define SIZE_ALLOWED     "a number with B, K, M, G or T (powers of 1024), e.g. 512K, 1.5G"
 #define DURATION_ALLOWED "a number with ns, us, ms, s, m or h, e.g. 10ms, 2s"
 
 /*
