@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Confinement: cgroups v1 and v2 behind one set of verbs, on libcgroup. Paths
+ * are relative to the root of the memory hierarchy ("oomlab.12.1/app"), limits
+ * carry their v2 names (cgroups/names.def). Nothing else touches cgroupfs.
+ */
+#ifndef OOMLAB_CGROUPS_CGROUPS_H
+#define OOMLAB_CGROUPS_CGROUPS_H
+
+#include "lib/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define CG_MOUNT_MAX 256
+
+struct cg_system {
+	int version;		     /* of the hierarchy that has the memory controller: 1 or 2 */
+	char memory[CG_MOUNT_MAX];   /* where it is mounted */
+	char pids[CG_MOUNT_MAX];     /* the same for pids, "" when there is none */
+};
+
+/* Finds the hierarchies. -EOPNOTSUPP: no memory controller is mounted. */
+int cg_init(struct cg_system *ret, struct err *e);
+
+/*
+ * The group below which to make ours: the root ("") for root, else the
+ * caller's own group if it was delegated to him. -EOPNOTSUPP says why not.
+ */
+int cg_default_parent(const struct cg_system *sys, char ret_path[], size_t room, struct err *e);
+
+/* 0 when groups can be made below parent, else -EOPNOTSUPP with the reason. */
+int cg_may_make(const struct cg_system *sys, const char *parent, struct err *e);
+
+/* Makes one group; its parent must exist. */
+int cg_make(const struct cg_system *sys, const char *path, struct err *e);
+
+int cg_attach(const struct cg_system *sys, const char *path, pid_t pid, struct err *e);
+
+/*
+ * Ends every process in path and below and removes the groups, children
+ * first, within a bounded time. A group that is not there is no error.
+ */
+int cg_remove(const struct cg_system *sys, const char *path, struct err *e);
+
+/* Is name a limit this program knows, in either version? */
+bool cg_key_known(const char *name);
+
+/* The i-th known name, NULL past the end. */
+const char *cg_key_name(size_t i);
+
+/* 0, or -EOPNOTSUPP: "memory.high has no twin in cgroup v1". */
+int cg_key_here(int version, const char *name, struct err *e);
+
+/*
+ * Sets a limit: value is decimal bytes or a count, or "max". Reads it back
+ * into ret_got (the kernel rounds to pages). -EIO when what it reads is not
+ * what was asked for within a page.
+ */
+int cg_set(const struct cg_system *sys, const char *path, const char *name, const char *value,
+	   char ret_got[32], struct err *e);
+
+/* Opens a file of the group read-only, for sampling; -errno. */
+int cg_open(const struct cg_system *sys, const char *path, const char *file);
+
+#endif
