@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: MIT
+#include "stressors/runtime.h"
+
+#include "lib/jsonw.h"
+#include "lib/units.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define TEXT_MAX       256
+#define LIST_BYTES_MAX (256 << 10)
+
+static uint64_t upper(const struct option_info *o)
+{
+	if (o->max)
+		return o->max;
+	return o->kind == OPTION_SIZE ? SIZE_LIMIT - 1 : INT64_MAX;
+}
+
+/* A bound as people write it. */
+static const char *bound(const struct option_info *o, uint64_t value, char buf[UNITS_TEXT_MAX])
+{
+	if (o->kind == OPTION_SIZE && value == SIZE_LIMIT - 1)
+		return sizeof(void *) == 8 ? "just under 128T" : "just under 4G";
+	if (o->kind == OPTION_SIZE)
+		return size_format(buf, value);
+	if (o->kind == OPTION_DURATION)
+		return value == 0 ? "0" : duration_format(buf, value);
+	snprintf(buf, UNITS_TEXT_MAX, "%llu", (unsigned long long)value);
+	return buf;
+}
+
+/* What may stand after the option. */
+static const char *allowed(const struct option_info *o, char ret[TEXT_MAX])
+{
+	static const char *const forms[] = {
+		[OPTION_SIZE] = SIZE_ALLOWED,
+		[OPTION_DURATION] = DURATION_ALLOWED,
+		[OPTION_COUNT] = "a whole number",
+		[OPTION_FLAG] = "no value",
+		[OPTION_CHOICE] = "",
+	};
+	char low[UNITS_TEXT_MAX], high[UNITS_TEXT_MAX];
+	size_t len, i;
+
+	len = (size_t)snprintf(ret, TEXT_MAX, "%s", forms[o->kind]);
+	if (o->forever)
+		len += (size_t)snprintf(ret + len, TEXT_MAX - len, ", or forever");
+	for (i = 0; o->kind == OPTION_CHOICE && o->choices[i] && len < TEXT_MAX; i++)
+		len += (size_t)snprintf(ret + len, TEXT_MAX - len, "%s%s", i ? ", " : "", o->choices[i]);
+	if (len < TEXT_MAX && (o->kind == OPTION_SIZE || o->max || (o->kind != OPTION_FLAG && o->min)))
+		snprintf(ret + len, TEXT_MAX - len, "; %s to %s", bound(o, o->min, low),
+			 bound(o, upper(o), high));
+	return ret;
+}
+
+static int choice_parse(const struct option_info *o, const char *text, uint64_t *ret)
+{
+	uint64_t i;
+
+	for (i = 0; o->choices[i]; i++) {
+		if (strcmp(o->choices[i], text) == 0) {
+			*ret = i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+static int count_parse(const char *text, uint64_t *ret)
+{
+	int64_t value;
+	int r;
+
+	r = int_parse(text, &value);
+	if (r < 0)
+		return r;
+	if (value < 0)
+		return -ERANGE;
+	*ret = (uint64_t)value;
+	return 0;
+}
+
+/* -EINVAL: not of that kind; -ERANGE: out of bounds. */
+static int value_parse(const struct option_info *o, const char *text, uint64_t *ret)
+{
+	uint64_t value = 0;
+	int r = -EINVAL;
+
+	if (o->forever && strcmp(text, "forever") == 0) {
+		*ret = FOREVER;
+		return 0;
+	}
+	switch (o->kind) {
+	case OPTION_SIZE:
+		r = size_parse(text, &value);
+		break;
+	case OPTION_DURATION:
+		r = duration_parse(text, &value);
+		break;
+	case OPTION_COUNT:
+		r = count_parse(text, &value);
+		break;
+	case OPTION_CHOICE:
+		r = choice_parse(o, text, ret);
+		return r;
+	case OPTION_FLAG:
+		break;
+	}
+	if (r == 0 && (value < o->min || value > upper(o)))
+		r = -ERANGE;
+	if (r == 0)
+		*ret = value;
+	return r;
+}
+
+static int unknown_option(const struct stressor *self, const char *arg, struct err *e)
+{
+	char names[TEXT_MAX] = "";
+	size_t len = 0, i;
+
+	for (i = 0; self->options[i].name && len < sizeof(names); i++)
+		len += (size_t)snprintf(names + len, sizeof(names) - len, "%s--%s", i ? ", " : "",
+					self->options[i].name);
+	return err_set(e, EINVAL, "%s: unknown option; allowed: %s", arg, len ? names : "none");
+}
+
+/* Takes one option from args; *ret_used says how many of them. */
+static int option_parse(struct stress *s, char **args, size_t *ret_used, struct err *e)
+{
+	const struct option_info *o = s->self->options;
+	const char *arg = args[0];
+	size_t len = strcspn(arg, "=");
+	const char *value = arg[len] ? arg + len + 1 : NULL;
+	char text[TEXT_MAX];
+	int r;
+
+	*ret_used = 1;
+	if (strncmp(arg, "--", 2) != 0)
+		return unknown_option(s->self, arg, e);
+	while (o->name && (strlen(o->name) != len - 2 || strncmp(o->name, arg + 2, len - 2) != 0))
+		o++;
+	if (!o->name)
+		return unknown_option(s->self, arg, e);
+	if (o->kind == OPTION_FLAG) {
+		s->values[o - s->self->options] = 1;
+		return value ? err_set(e, EINVAL, "--%s: \"%s\": it takes no value", o->name, value) : 0;
+	}
+	if (!value) {
+		value = args[1];
+		*ret_used = 2;
+	}
+	if (!value)
+		return err_set(e, EINVAL, "--%s: the value is missing; allowed: %s", o->name,
+			       allowed(o, text));
+	r = value_parse(o, value, &s->values[o - s->self->options]);
+	if (r < 0)
+		return err_set(e, EINVAL, "--%s: \"%s\" is %s; allowed: %s", o->name, value,
+			       r == -ERANGE ? "out of range" : "not understood", allowed(o, text));
+	return 0;
+}
+
+int options_parse(struct stress *s, char **args, struct err *e)
+{
+	const struct option_info *o;
+	size_t used;
+	int r;
+
+	for (o = s->self->options; o->name; o++) {
+		if (o - s->self->options >= OPTIONS_MAX)
+			return err_set(e, E2BIG, "more than %d options in the table", OPTIONS_MAX);
+		/* A default may lie outside the bounds: it then stands for "not given". */
+		r = o->fallback ? value_parse(o, o->fallback, &s->values[o - s->self->options]) : 0;
+		if (r == -EINVAL)
+			return err_set(e, EINVAL, "--%s: bad default \"%s\"", o->name, o->fallback);
+	}
+	for (; *args; args += used) {
+		r = option_parse(s, args, &used, e);
+		if (r < 0)
+			return r;
+	}
+	return s->self->check ? s->self->check(s, e) : 0;
+}
+
+void options_help(const struct stressor *self)
+{
+	static const char *const words[] = { "=SIZE", "=DURATION", "=COUNT", "", "=CHOICE" };
+	const struct option_info *o;
+	char text[TEXT_MAX];
+	size_t i;
+
+	printf("oomlab-stress %s [--option=value...]: %s\n", self->name, self->about);
+	for (i = 0; self->needs && self->needs[i]; i++)
+		printf("%s%s%s", i ? ", " : "needs: ", self->needs[i], self->needs[i + 1] ? "" : "\n");
+	for (o = self->options; o->name; o++) {
+		printf("  --%s%-*s %s", o->name, 16 - (int)strlen(o->name), words[o->kind], o->help);
+		if (o->kind == OPTION_CHOICE || o->max || o->min > 1)
+			printf("; allowed: %s", allowed(o, text));
+		if (o->forever)
+			printf(", or forever");
+		printf(o->fallback ? " (default %s)\n" : "\n", o->fallback);
+	}
+	printf("  --%-17sonly looks at the arguments: exit status 0 or 2\n", "check ");
+	printf("SIZE is %s.\nDURATION is %s.\n", SIZE_ALLOWED, DURATION_ALLOWED);
+}
+
+static void option_json(struct jsonw *w, const struct option_info *o)
+{
+	static const char *const kinds[] = { "size", "duration", "count", "flag", "choice" };
+	static const char *const units[] = { "bytes", "ns", NULL, NULL, NULL };
+	uint64_t value = 0;
+	size_t i;
+
+	jsonw_object(w, NULL);
+	jsonw_str(w, "name", o->name);
+	jsonw_str(w, "kind", kinds[o->kind]);
+	jsonw_str(w, "unit", units[o->kind]);
+	jsonw_str(w, "default", o->fallback);
+	if (o->kind != OPTION_FLAG && o->kind != OPTION_CHOICE) {
+		if (o->fallback && value_parse(o, o->fallback, &value) == 0)
+			jsonw_uint(w, "default_value", value);
+		jsonw_uint(w, "min", o->min);
+		jsonw_uint(w, "max", upper(o));
+	}
+	if (o->kind == OPTION_CHOICE) {
+		jsonw_array(w, "choices");
+		for (i = 0; o->choices[i]; i++)
+			jsonw_str(w, NULL, o->choices[i]);
+		jsonw_close(w);
+	}
+	if (o->kind == OPTION_DURATION)
+		jsonw_bool(w, "forever", o->forever);
+	jsonw_str(w, "help", o->help);
+	jsonw_close(w);
+}
+
+int list_json(const struct stressor *const *all)
+{
+	static char text[LIST_BYTES_MAX];
+	const struct option_info *o;
+	struct jsonw w;
+	size_t i;
+
+	jsonw_begin(&w, text, sizeof(text));
+	jsonw_array(&w, "stressors");
+	for (; *all; all++) {
+		jsonw_object(&w, NULL);
+		jsonw_str(&w, "name", (*all)->name);
+		jsonw_str(&w, "about", (*all)->about);
+		jsonw_array(&w, "needs");
+		for (i = 0; (*all)->needs && (*all)->needs[i]; i++)
+			jsonw_str(&w, NULL, (*all)->needs[i]);
+		jsonw_close(&w);
+		jsonw_array(&w, "options");
+		for (o = (*all)->options; o->name; o++)
+			option_json(&w, o);
+		jsonw_close(&w);
+		jsonw_close(&w);
+	}
+	jsonw_end(&w);
+	if (w.cut)
+		return -EMSGSIZE;
+	puts(text);
+	return 0;
+}

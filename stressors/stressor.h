@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A stressor is one file with one descriptor and one line in list.h. The
+ * descriptor says what it is called, what it needs and which options it takes;
+ * main.c makes the command line of it, runtime.c the bookkeeping.
+ */
+#ifndef OOMLAB_STRESSORS_STRESSOR_H
+#define OOMLAB_STRESSORS_STRESSOR_H
+
+#include "lib/err.h"
+#include "lib/sharedpage.h"
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define OPTIONS_MAX 24
+#define FOREVER     UINT64_MAX
+/* Beyond what any process can map: 47 bits, or 32. */
+#define SIZE_LIMIT ((uint64_t)1 << (sizeof(void *) == 8 ? 47 : 32))
+
+enum option_kind {
+	OPTION_SIZE,     /* bytes; 4K, 1.5G */
+	OPTION_DURATION, /* nanoseconds; 10ms, 2s */
+	OPTION_COUNT,    /* a whole number */
+	OPTION_FLAG,     /* takes no value: 1 where it is given */
+	OPTION_CHOICE,   /* one of choices; its index */
+};
+
+struct option_info {
+	const char *name; /* without dashes; NULL ends the table */
+	enum option_kind kind;
+	const char *fallback;       /* the default, as a user would write it; not for flags */
+	uint64_t min;               /* base units */
+	uint64_t max;               /* base units; 0: SIZE_LIMIT - 1 for sizes, INT64_MAX for others */
+	const char *const *choices; /* ended by NULL */
+	bool forever;               /* a duration that may also be "forever": FOREVER */
+	const char *help;           /* one line */
+};
+
+struct stress;
+
+struct stressor {
+	const char *name;
+	const char *about;        /* one line */
+	const char *const *needs; /* ended by NULL; NULL: nothing special */
+	const struct option_info *options;
+	/* Rules between options, NULL if there are none: -EINVAL with one line in e. */
+	int (*check)(const struct stress *s, struct err *e);
+	/* Works until an end and returns it: PHASE_DONE, _ENOMEM, _SIGNAL or _ERROR. */
+	enum phase (*run)(struct stress *s);
+};
+
+/* One stressor at work. All fields belong to the runtime. */
+struct stress {
+	const struct stressor *self;
+	uint64_t values[OPTIONS_MAX];
+	struct shared_page *page; /* the engine's, or own */
+	struct shared_page own;
+	int bell;                /* -1 by hand */
+	sigset_t stops;          /* the signals that end it, kept blocked */
+	int stopped_by;          /* the one that came, 0 while none did */
+	uint64_t look_bytes;     /* done since the last look for one, */
+	unsigned int look_calls; /* and calls */
+};
+
+/* Value of an option in base units. The name must be in the stressor's table. */
+uint64_t option(const struct stress *s, const char *name);
+
+void stress_phase(struct stress *s, enum phase phase);
+
+/* Bytes that an allocator granted; bytes that were written for the first time. */
+void stress_allocated(struct stress *s, uint64_t bytes);
+void stress_touched(struct stress *s, uint64_t bytes);
+
+/* False once a signal asked the stressor to end; then return PHASE_SIGNAL. Cheap. */
+bool stress_going(struct stress *s);
+
+/* stress_going() after ns nanoseconds, at once when a signal comes. */
+bool stress_wait(struct stress *s, uint64_t ns);
+
+/* Writes all of len bytes, counting them as touched megabyte by megabyte; else as stress_going(). */
+bool stress_fill(struct stress *s, void *start, size_t len);
+
+/* The amount is reached: keeps it for ns. PHASE_DONE or PHASE_SIGNAL. */
+enum phase stress_hold(struct stress *s, uint64_t ns);
+
+/* The call that was refused bytes bytes, errno still set. PHASE_ENOMEM, or PHASE_ERROR for another errno. */
+enum phase stress_refused(struct stress *s, const char *call, uint64_t bytes);
+
+/* What went wrong otherwise; code is an errno. PHASE_ERROR. */
+enum phase stress_error(struct stress *s, int code, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/*
+ * The block loop: blocks of --block bytes from get() (named call) up to --limit, written
+ * when fill is set, --pause after each, then --hold. Blocks are never freed,
+ * and no pointer to them is kept: their pages stay as get() left them.
+ */
+extern const struct option_info block_options[];
+int blocks_check(const struct stress *s, struct err *e);
+enum phase blocks_run(struct stress *s, const char *call, void *(*get)(size_t bytes), bool fill);
+
+#endif
