@@ -19,10 +19,14 @@ struct engine_setup {
 };
 
 /*
- * Runs the trial in this process and seals the box in every case it can.
- * Returns 0 when the trial took place (however its processes ended), else a
- * negative errno: the setup failed, e says where. Undo has been done by then.
+ * Runs the trial in this process and seals the box: with why the trial ended,
+ * or with SEAL_SKIP or SEAL_FAILED before the reason when it did not take place.
+ * Every process of the trial has ended by then; its group and the journal are
+ * left for the place to undo. Returns 0, or -EOPNOTSUPP (skip) or another
+ * negative errno with the same reason in e.
  */
+#define SEAL_SKIP "skip: "
+#define SEAL_FAILED "setup failed: "
 int engine_run(const struct engine_setup *setup, struct err *e);
 
 #endif

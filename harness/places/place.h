@@ -55,4 +55,15 @@ struct place {
 extern const struct place place_host;
 extern const struct place place_guest;
 
+/* All of them, NULL-terminated, and one by its name (NULL: there is none). */
+extern const struct place *const places[];
+const struct place *place_find(const char *name);
+
+/*
+ * What the engine's last word in the box says: 0 the trial took place,
+ * -EOPNOTSUPP a skip, -EIO its setup failed (why has the reason), -EAGAIN there
+ * is no last word: the place knows better what happened.
+ */
+int place_sealed(const char *box_path, struct err *why);
+
 #endif

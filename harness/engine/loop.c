@@ -1,0 +1,416 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The trial itself: one epoll loop over the sampling tick, the processes' bells
+ * and output, the kernel log, the fault time line and the deadline.
+ *
+ * Children are reaped on SIGCHLD through a signalfd: it works on every kernel,
+ * and a pid cannot be used again before its parent has reaped it.
+ */
+#include "harness/engine/trial.h"
+
+#include "lib/files.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* How long a process may take to die of SIGKILL before the trial is given up. */
+#define KILL_TIMEOUT_NS (10 * 1000000000ULL)
+
+enum source {
+	TICK,
+	ALARM,
+	SIGNALS,
+	KERNEL_LOG,
+	BELL,
+	OUTPUT,
+};
+
+static int watch(struct trial_run *t, int fd, enum source source, unsigned int index)
+{
+	struct epoll_event ev = { .events = EPOLLIN, .data.u64 = (uint64_t)source << 32 | index };
+
+	return epoll_ctl(t->epoll, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
+}
+
+static void unwatch(const struct trial_run *t, int *fd)
+{
+	epoll_ctl(t->epoll, EPOLL_CTL_DEL, *fd, NULL);
+	close(*fd);
+	*fd = -1;
+}
+
+static int open_loop(struct trial_run *t, struct err *e)
+{
+	sigset_t set;
+	int r = 0;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	t->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	t->tick_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	t->alarm_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	t->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (t->signal_fd < 0 || t->tick_fd < 0 || t->alarm_fd < 0 || t->epoll < 0)
+		return err_errno(e, errno, "the engine's timers");
+	r = watch(t, t->signal_fd, SIGNALS, 0);
+	if (r == 0)
+		r = watch(t, t->tick_fd, TICK, 0);
+	if (r == 0)
+		r = watch(t, t->alarm_fd, ALARM, 0);
+	return r < 0 ? err_errno(e, -r, "the engine's epoll") : 0;
+}
+
+static struct timespec timespec_of(uint64_t ns)
+{
+	return (struct timespec){ (time_t)(ns / 1000000000), (long)(ns % 1000000000) };
+}
+
+static bool any_running(const struct trial_run *t)
+{
+	unsigned int i;
+
+	for (i = 0; i < t->process_count; i++)
+		if (t->processes[i].running)
+			return true;
+	return false;
+}
+
+/* Arms the alarm for whatever comes next: a fault, the deadline or the end of settling. */
+static void arm_alarm(const struct trial_run *t)
+{
+	uint64_t next = t->last_end_ns ? t->last_end_ns + t->spec.settle_ns : t->release_ns + t->spec.timeout_ns;
+	struct itimerspec when = { 0 };
+
+	if (!t->last_end_ns && t->next_fault < t->spec.fault_count &&
+	    t->release_ns + t->spec.faults[t->next_fault].at_ns < next)
+		next = t->release_ns + t->spec.faults[t->next_fault].at_ns;
+	when.it_value = timespec_of(t->rec.start_ns + next);
+	timerfd_settime(t->alarm_fd, TFD_TIMER_ABSTIME, &when, NULL);
+}
+
+static int index_of(const struct trial_run *t, int64_t pid)
+{
+	unsigned int i;
+
+	for (i = 0; i < t->process_count; i++)
+		if (t->processes[i].pid == pid)
+			return (int)i;
+	return -1;
+}
+
+static void number(struct jsonw *w, const char *key, int64_t value)
+{
+	if (value >= 0)
+		jsonw_int(w, key, value);
+}
+
+static void seen_in_log(void *arg, enum oom_event event, const struct oom_parser *parser)
+{
+	static const char *const names[] = { [OOM_INVOKED] = "oom-invoked",
+					     [OOM_KILLED] = "oom-kill",
+					     [OOM_NO_VICTIM] = "oom-no-victim",
+					     [OOM_PANIC] = "panic" };
+	const struct oom_kill *k = event == OOM_KILLED ? &parser->kill : &parser->pending;
+	struct trial_run *t = arg;
+	struct jsonw *w = event_begin(&t->rec, names[event]);
+	int i = event == OOM_KILLED ? index_of(t, k->pid) : -1;
+
+	if (event == OOM_KILLED) {
+		jsonw_str(w, "process", i < 0 ? NULL : t->processes[i].spec->name);
+		number(w, "pid", k->pid);
+		jsonw_str(w, "comm", k->comm);
+		number(w, "uid", k->uid);
+		jsonw_str(w, "constraint", oom_constraint_name(k->constraint));
+		jsonw_str(w, "oom_memcg", k->oom_memcg);
+		jsonw_str(w, "task_memcg", k->task_memcg);
+		number(w, "total_vm", k->total_vm_bytes);
+		number(w, "anon_rss", k->anon_rss_bytes);
+		number(w, "file_rss", k->file_rss_bytes);
+		number(w, "shmem_rss", k->shmem_rss_bytes);
+		number(w, "pgtables", k->pgtables_bytes);
+		if (k->adj_known)
+			jsonw_int(w, "oom_score_adj", k->oom_score_adj);
+		jsonw_bool(w, "group_kill", k->group_kill);
+	}
+	jsonw_str(w, "invoker", k->invoker);
+	jsonw_str(w, "gfp", k->gfp);
+	number(w, "order", k->order);
+	event_end(&t->rec);
+	if (i >= 0)
+		t->processes[i].oom_logged = true;
+}
+
+static void read_log(struct trial_run *t)
+{
+	if (t->kmsg.fd >= 0)
+		kmsg_read(&t->kmsg, &t->rec, seen_in_log, t);
+}
+
+static void reap(struct trial_run *t)
+{
+	struct rusage used;
+	int status;
+	pid_t pid;
+
+	while ((pid = wait4(-1, &status, WNOHANG, &used)) > 0) {
+		int i = index_of(t, pid);
+
+		if (i < 0)
+			continue;
+		if (t->processes[i].bell >= 0)
+			process_bell(&t->processes[i], &t->rec);
+		process_reaped(&t->processes[i], status, used.ru_minflt, used.ru_majflt, &t->rec);
+	}
+	if (!t->last_end_ns && !any_running(t)) {
+		t->last_end_ns = recorder_now(&t->rec);
+		arm_alarm(t);
+	}
+}
+
+/* Every process that somebody killed has been seen in the log: nothing is left to wait for. */
+static bool settled(const struct trial_run *t)
+{
+	unsigned int i;
+
+	if (!t->last_end_ns)
+		return false;
+	if (t->kmsg.fd < 0 || recorder_now(&t->rec) >= t->last_end_ns + t->spec.settle_ns)
+		return true;
+	for (i = 0; i < t->process_count; i++)
+		if (t->processes[i].sigkilled && !t->processes[i].oom_logged)
+			return false;
+	return true;
+}
+
+static void kill_all(struct trial_run *t, enum ended_by why)
+{
+	unsigned int i;
+
+	for (i = 0; i < t->process_count; i++)
+		process_kill(&t->processes[i], why);
+}
+
+static void apply_faults(struct trial_run *t)
+{
+	while (t->next_fault < t->spec.fault_count &&
+	       t->release_ns + t->spec.faults[t->next_fault].at_ns <= recorder_now(&t->rec)) {
+		struct err e = ERR_INIT;
+
+		if (trial_change(t, &t->spec.faults[t->next_fault++], "fault", &e) < 0) {
+			struct jsonw *w = event_begin(&t->rec, "fault-failed");
+
+			jsonw_str(w, "reason", e.text);
+			event_end(&t->rec);
+		}
+	}
+}
+
+/* The last sample of a process that is about to end, taken while its memory is there. */
+static void ring(struct trial_run *t, unsigned int index)
+{
+	struct process *p = &t->processes[index];
+
+	switch (process_bell(p, &t->rec)) {
+	case BELL_PHASE:
+		break;
+	case BELL_LAST:
+		trial_tick(t, true);
+		process_ack(p);
+		break;
+	case BELL_GONE:
+		unwatch(t, &p->bell);
+		break;
+	}
+}
+
+/* Why the trial is over, or NULL while it goes on. */
+static const char *dispatch(struct trial_run *t, uint64_t data)
+{
+	unsigned int index = (unsigned int)data;
+	struct signalfd_siginfo info;
+	uint64_t expired;
+
+	switch ((enum source)(data >> 32)) {
+	case TICK:
+		if (read(t->tick_fd, &expired, sizeof(expired)) > 0)
+			trial_tick(t, false);
+		break;
+	case ALARM:
+		if (read(t->alarm_fd, &expired, sizeof(expired)) < 0)
+			break;
+		if (!t->last_end_ns && recorder_now(&t->rec) >= t->release_ns + t->spec.timeout_ns)
+			return "timeout";
+		if (!t->last_end_ns)
+			apply_faults(t);
+		arm_alarm(t);
+		break;
+	case SIGNALS:
+		while (read(t->signal_fd, &info, sizeof(info)) > 0)
+			if (info.ssi_signo != SIGCHLD)
+				return "interrupted";
+		reap(t);
+		break;
+	case KERNEL_LOG:
+		read_log(t);
+		break;
+	case BELL:
+		ring(t, index);
+		break;
+	case OUTPUT:
+		if (!process_output(&t->processes[index], &t->rec))
+			unwatch(t, &t->processes[index].output);
+		break;
+	}
+	return NULL;
+}
+
+static const char *run_loop(struct trial_run *t)
+{
+	struct epoll_event events[32];
+	const char *why = NULL;
+	int i, n;
+
+	while (!why) {
+		if (settled(t))
+			return "all processes ended";
+		n = epoll_wait(t->epoll, events, 32, 1000);
+		if (n < 0 && errno != EINTR)
+			return "setup failed: epoll_wait";
+		for (i = 0; i < n && !why; i++)
+			why = dispatch(t, events[i].data.u64);
+	}
+	return why;
+}
+
+/* Ends what still runs and reaps it, within a bound. */
+static void end_all(struct trial_run *t, enum ended_by why)
+{
+	uint64_t deadline = clock_ns() + KILL_TIMEOUT_NS;
+	struct signalfd_siginfo info;
+
+	while (any_running(t) && clock_ns() < deadline) {
+		struct epoll_event ev;
+
+		kill_all(t, why);
+		epoll_wait(t->epoll, &ev, 1, 20);
+		while (read(t->signal_fd, &info, sizeof(info)) > 0)
+			;
+		reap(t);
+	}
+}
+
+static int open_gates(struct trial_run *t, struct err *e)
+{
+	struct itimerspec tick = { 0 };
+	unsigned int i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < t->process_count; i++) {
+		r = watch(t, t->processes[i].bell, BELL, i);
+		if (r == 0)
+			r = watch(t, t->processes[i].output, OUTPUT, i);
+	}
+	if (r == 0 && t->kmsg.fd >= 0)
+		r = watch(t, t->kmsg.fd, KERNEL_LOG, 0);
+	if (r < 0)
+		return err_errno(e, -r, "the engine's epoll");
+	trial_tick(t, true);
+	tick.it_value = tick.it_interval = timespec_of(t->spec.every_ns);
+	timerfd_settime(t->tick_fd, 0, &tick, NULL);
+	t->release_ns = recorder_now(&t->rec);
+	for (i = 0; i < t->process_count; i++)
+		process_release(&t->processes[i]);
+	for (i = 0; r == 0 && i < t->process_count; i++)
+		r = process_started(&t->processes[i], t->setup->stress_path, e);
+	arm_alarm(t);
+	return r;
+}
+
+static void record_end(struct trial_run *t, const char *why)
+{
+	struct jsonw *w;
+
+	read_log(t);
+	trial_tick(t, true);
+	w = event_begin(&t->rec, "end");
+	jsonw_str(w, "reason", why);
+	jsonw_uint(w, "kernel_log_lost", t->kmsg.lost);
+	jsonw_uint(w, "samples_dropped", t->rec.box->header->samples_dropped);
+	event_end(&t->rec);
+}
+
+static void close_all(struct trial_run *t)
+{
+	unsigned int i;
+
+	for (i = 0; i < t->process_count; i++)
+		process_close(&t->processes[i]);
+	for (i = 0; i < t->group_count; i++)
+		cg_sampler_close(&t->groups[i].sampler);
+	kmsg_close(&t->kmsg);
+	system_sampler_close(&t->system);
+	cleanup_close(&t->epoll);
+	cleanup_close(&t->tick_fd);
+	cleanup_close(&t->alarm_fd);
+	cleanup_close(&t->signal_fd);
+	spec_free(&t->spec);
+}
+
+static int run(struct trial_run *t, struct err *e)
+{
+	const char *why;
+	int r;
+
+	r = open_loop(t, e);
+	if (r == 0)
+		r = trial_setup(t, e);
+	if (r == 0)
+		r = open_gates(t, e);
+	why = r == 0 ? run_loop(t) : "setup failed";
+	end_all(t, !strcmp(why, "timeout") ? ENDED_TIMEOUT : ENDED_STOP);
+	record_end(t, r == 0 ? why : e->text);
+	if (r == 0)
+		bb_seal(t->rec.box, why);
+	return r;
+}
+
+int engine_run(const struct engine_setup *setup, struct err *e)
+{
+	struct trial_run *t = calloc(1, sizeof(*t));
+	struct blackbox box = setup->box;
+	char reason[ERR_TEXT_MAX + 32];
+	const char *text;
+	size_t len;
+	int r;
+
+	if (!t)
+		return err_set(e, ENOMEM, "engine: out of memory");
+	t->setup = setup;
+	t->undo.journal = setup->journal_path;
+	t->epoll = t->tick_fd = t->alarm_fd = t->signal_fd = t->kmsg.fd = -1;
+	recorder_init(&t->rec, &box);
+	text = bb_spec(&box, &len);
+	r = spec_parse(text, len, &t->spec, e);
+	if (r == 0)
+		r = run(t, e);
+	if (r < 0) {
+		snprintf(reason, sizeof(reason), "%s%s", r == -EOPNOTSUPP ? SEAL_SKIP : SEAL_FAILED, e->text);
+		bb_seal(&box, reason);
+	}
+	close_all(t);
+	free(t);
+	return r;
+}

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: MIT
+#include "harness/engine/process.h"
+
+#include "lib/files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define OUTPUT_BYTES_MAX 65536
+#define EXEC_TIMEOUT_MS 20000
+
+static const char *const phase_names[] = PHASE_NAMES;
+
+static const char *phase_name(uint32_t phase)
+{
+	return phase < PHASE_COUNT ? phase_names[phase] : "unknown";
+}
+
+/* What the child gets: its ends of everything. */
+struct inherited {
+	int page, bell, gate, output;
+};
+
+static int make_ends(struct process *p, struct inherited *child)
+{
+	int bell[2], gate[2], out[2];
+	void *page;
+
+	child->page = memfd_create("oomlab-page", MFD_CLOEXEC);
+	if (child->page < 0 || ftruncate(child->page, SHARED_PAGE_BYTES) < 0)
+		return -errno;
+	page = mmap(NULL, SHARED_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, child->page, 0);
+	if (page == MAP_FAILED)
+		return -errno;
+	memset(page, 0, SHARED_PAGE_BYTES); /* charged to the engine, not to the trial */
+	p->page = page;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, bell) < 0)
+		return -errno;
+	p->bell = bell[0];
+	child->bell = bell[1];
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, gate) < 0)
+		return -errno;
+	p->gate = gate[0];
+	child->gate = gate[1];
+	if (pipe2(out, O_CLOEXEC) < 0)
+		return -errno;
+	p->output = out[0];
+	child->output = out[1];
+	fcntl(p->bell, F_SETFL, O_NONBLOCK);
+	fcntl(p->output, F_SETFL, O_NONBLOCK);
+	return 0;
+}
+
+/* In the child: an ordinary process again, which dies with the engine. */
+static void become_ordinary(pid_t engine)
+{
+	sigset_t none;
+	int sig;
+
+	setpgid(0, 0);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != engine)
+		_exit(127);
+	for (sig = 1; sig < 32; sig++)
+		signal(sig, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void child_main(const struct spec_process *spec, const char *stress_path, const struct inherited *child,
+		       pid_t engine)
+{
+	char env[sizeof(SHARED_ENV) + 32];
+	char *argv[256] = { (char *)"oomlab-stress" };
+	char *envp[] = { env, (char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL };
+	char go;
+	int i, errnum;
+
+	become_ordinary(engine);
+	if (read(child->gate, &go, 1) != 1)
+		_exit(127);
+	for (i = 0; spec->argv[i] && i < 254; i++)
+		argv[i + 1] = spec->argv[i];
+	snprintf(env, sizeof(env), SHARED_ENV "=%d,%d", child->page, child->bell);
+	fcntl(child->page, F_SETFD, 0);
+	fcntl(child->bell, F_SETFD, 0);
+	i = open("/dev/null", O_RDONLY);
+	dup2(i, 0);
+	dup2(child->output, 1);
+	dup2(child->output, 2);
+	execve(stress_path, argv, envp);
+	errnum = errno;
+	if (write(child->gate, &errnum, sizeof(errnum)) < 0)
+		_exit(126);
+	_exit(127);
+}
+
+int process_fork(struct process *p, const struct spec_process *spec, const char *stress_path, struct err *e)
+{
+	struct inherited child = { -1, -1, -1, -1 };
+	pid_t engine = getpid();
+	int r;
+
+	memset(p, 0, sizeof(*p));
+	p->spec = spec;
+	p->gate = p->bell = p->output = -1;
+	p->sampler.status = p->sampler.stat = p->sampler.oom_score = -1;
+	r = make_ends(p, &child);
+	if (r == 0) {
+		p->pid = fork();
+		if (p->pid == 0)
+			child_main(spec, stress_path, &child, engine);
+		r = p->pid < 0 ? -errno : 0;
+	}
+	cleanup_close(&child.page);
+	cleanup_close(&child.bell);
+	cleanup_close(&child.gate);
+	cleanup_close(&child.output);
+	if (r < 0)
+		return err_errno(e, -r, "process %s: start", spec->name);
+	p->running = true;
+	setpgid(p->pid, p->pid);
+	return 0;
+}
+
+void process_release(struct process *p)
+{
+	(void)!write(p->gate, "g", 1);
+}
+
+int process_started(struct process *p, const char *stress_path, struct err *e)
+{
+	struct pollfd wait = { p->gate, POLLIN, 0 };
+	int errnum = 0;
+	ssize_t n;
+
+	if (poll(&wait, 1, EXEC_TIMEOUT_MS) == 0)
+		return err_set(e, ETIMEDOUT, "process %s: not started after %d s", p->spec->name, EXEC_TIMEOUT_MS / 1000);
+	n = read(p->gate, &errnum, sizeof(errnum));
+	close(p->gate);
+	p->gate = -1;
+	if (n == sizeof(errnum))
+		return err_errno(e, errnum, "process %s: exec %s", p->spec->name, stress_path);
+	return 0;
+}
+
+static void amounts(struct jsonw *w, const struct process *p)
+{
+	char note[sizeof(p->page->note)];
+
+	memcpy(note, (const char *)p->page->note, sizeof(note));
+	note[sizeof(note) - 1] = 0;
+	jsonw_str(w, "phase", phase_name(p->page->phase));
+	jsonw_uint(w, "allocated", p->page->allocated_bytes);
+	jsonw_uint(w, "touched", p->page->touched_bytes);
+	jsonw_uint(w, "check_errors", p->page->check_errors);
+	jsonw_int(w, "errno", p->page->errnum);
+	jsonw_str(w, "note", note);
+}
+
+enum bell process_bell(struct process *p, struct recorder *rec)
+{
+	char bytes[16];
+	struct jsonw *w;
+	ssize_t n = read(p->bell, bytes, sizeof(bytes));
+
+	if (n < 0 && errno == EAGAIN)
+		return BELL_PHASE;
+	if (n <= 0)
+		return BELL_GONE;
+	p->phase = p->page->phase;
+	w = event_begin(rec, "phase");
+	jsonw_str(w, "process", p->spec->name);
+	amounts(w, p);
+	event_end(rec);
+	return p->phase >= PHASE_DONE ? BELL_LAST : BELL_PHASE;
+}
+
+void process_ack(struct process *p)
+{
+	(void)!send(p->bell, "a", 1, MSG_NOSIGNAL);
+}
+
+bool process_output(struct process *p, struct recorder *rec)
+{
+	char text[2048];
+	ssize_t n = read(p->output, text, sizeof(text) - 1);
+	struct jsonw *w;
+
+	if (n <= 0)
+		return n < 0 && errno == EAGAIN;
+	if (p->output_bytes >= OUTPUT_BYTES_MAX) /* read on, so that it does not block */
+		return true;
+	p->output_bytes += (size_t)n;
+	text[n] = 0;
+	w = event_begin(rec, "output");
+	jsonw_str(w, "process", p->spec->name);
+	jsonw_str(w, "text", text);
+	event_end(rec);
+	return true;
+}
+
+void process_kill(struct process *p, enum ended_by why)
+{
+	if (!p->running)
+		return;
+	p->ended_by = why;
+	kill(-p->pid, SIGKILL);
+	kill(p->pid, SIGKILL);
+}
+
+void process_reaped(struct process *p, int status, long minor_faults, long major_faults, struct recorder *rec)
+{
+	static const char *const by[] = { NULL, "timeout", "stop" };
+	struct jsonw *w = event_begin(rec, "exit");
+
+	p->running = false;
+	p->sigkilled = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && p->ended_by == ENDED_ITSELF;
+	jsonw_str(w, "process", p->spec->name);
+	jsonw_int(w, "pid", p->pid);
+	if (WIFSIGNALED(status))
+		jsonw_int(w, "signal", WTERMSIG(status));
+	else
+		jsonw_int(w, "exit_code", WEXITSTATUS(status));
+	jsonw_str(w, "ended_by", by[p->ended_by]);
+	amounts(w, p);
+	jsonw_int(w, "minor_faults", minor_faults);
+	jsonw_int(w, "major_faults", major_faults);
+	event_end(rec);
+}
+
+void process_close(struct process *p)
+{
+	if (p->pid > 0)
+		process_sampler_close(&p->sampler);
+	cleanup_close(&p->gate);
+	cleanup_close(&p->bell);
+	cleanup_close(&p->output);
+	if (p->page)
+		munmap((void *)p->page, SHARED_PAGE_BYTES);
+	p->page = NULL;
+	p->gate = p->bell = p->output = -1;
+}

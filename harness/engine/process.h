@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/* One process of a scenario: started behind a gate, watched, ended, reaped. */
+#ifndef OOMLAB_ENGINE_PROCESS_H
+#define OOMLAB_ENGINE_PROCESS_H
+
+#include "harness/engine/recorder.h"
+#include "harness/engine/sample.h"
+#include "harness/engine/spec.h"
+#include "lib/err.h"
+#include "lib/sharedpage.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* Who ended a process, as far as the engine had a hand in it. */
+enum ended_by {
+	ENDED_ITSELF,
+	ENDED_TIMEOUT,
+	ENDED_STOP,
+};
+
+struct process {
+	const struct spec_process *spec;
+	pid_t pid; /* 0: not started */
+	bool running;
+	bool oom_logged; /* the kernel log said that it was killed */
+	bool sigkilled;	 /* by someone else than the engine */
+	enum ended_by ended_by;
+	int gate;   /* our end; closed once it has been released */
+	int bell;   /* our end */
+	int output; /* read end of its standard output and error */
+	size_t output_bytes;
+	uint32_t phase; /* as last recorded */
+	const struct shared_page *page;
+	struct process_sampler sampler;
+};
+
+/* Forks the process up to its gate: nothing of it runs yet, so it can be put into its cgroup. */
+int process_fork(struct process *p, const struct spec_process *spec, const char *stress_path, struct err *e);
+
+/* Opens the gate. */
+void process_release(struct process *p);
+
+/* Waits until exec has happened; -errno when it failed. */
+int process_started(struct process *p, const char *stress_path, struct err *e);
+
+enum bell {
+	BELL_PHASE, /* a phase was recorded, or nothing was there */
+	BELL_LAST,  /* likewise, and the process waits for its last sample: then ack it */
+	BELL_GONE,  /* nobody can ring it any more */
+};
+
+/* Answers the bell: records the phase. */
+enum bell process_bell(struct process *p, struct recorder *rec);
+void process_ack(struct process *p);
+
+/* Reads its output into the record, up to a bound (the rest is read and dropped); false at its end. */
+bool process_output(struct process *p, struct recorder *rec);
+
+/* SIGKILL to its process group. */
+void process_kill(struct process *p, enum ended_by why);
+
+/* It was reaped with this status: records how it ended. */
+void process_reaped(struct process *p, int status, long minor_faults, long major_faults, struct recorder *rec);
+
+void process_close(struct process *p);
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The numbers of one tick. Every file is opened once and read with pread(2);
+ * nothing is allocated after the *_open() calls. Values are in base units and
+ * follow the columns that sample_*_columns() announced.
+ */
+#ifndef OOMLAB_ENGINE_SAMPLE_H
+#define OOMLAB_ENGINE_SAMPLE_H
+
+#include "harness/engine/recorder.h"
+#include "lib/err.h"
+#include "lib/fields.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define SYSTEM_COLUMNS_MAX 640
+#define SYSTEM_FILES_MAX 16
+#define PROCESS_FIELDS 10
+
+/* What of a process is sampled. The first PROCESS_FIELDS are lines of /proc/PID/status. */
+enum process_column {
+	P_VSIZE_PEAK,
+	P_VSIZE,
+	P_LOCKED,
+	P_RSS_PEAK,
+	P_RSS,
+	P_RSS_ANON,
+	P_RSS_FILE,
+	P_RSS_SHMEM,
+	P_PGTABLES,
+	P_SWAP,
+	P_MINOR_FAULTS,
+	P_MAJOR_FAULTS,
+	P_OOM_SCORE,
+	P_ALLOCATED,
+	P_TOUCHED,
+	P_COLUMNS,
+};
+
+extern const char *const process_columns[P_COLUMNS];
+
+/* How a file of the system's becomes columns. */
+enum system_kind {
+	EVERY_LINE, /* one column a line: meminfo, vmstat, a node's meminfo */
+	PRESSURE,   /* some and full totals */
+};
+
+struct system_file {
+	int fd;
+	enum system_kind kind;
+	int64_t scale;
+	size_t first, count; /* its columns */
+};
+
+struct system_sampler {
+	struct system_file files[SYSTEM_FILES_MAX];
+	size_t file_count;
+	size_t columns;
+	char *names[SYSTEM_COLUMNS_MAX];
+	int64_t values[SYSTEM_COLUMNS_MAX];
+};
+
+/* Opens what there is below root ("" is the machine; a fixture tree in tests). */
+int system_sampler_open(const char *root, struct system_sampler *s, struct err *e);
+void system_sampler_read(struct system_sampler *s);
+void system_sampler_close(struct system_sampler *s);
+
+struct process_sampler {
+	int status, stat, oom_score;
+	struct field fields[PROCESS_FIELDS];
+	int64_t values[P_COLUMNS];
+};
+
+/* -errno when the process is already gone. */
+int process_sampler_open(const char *root, pid_t pid, struct process_sampler *s);
+/* Everything but P_ALLOCATED and P_TOUCHED, which come from the shared page. */
+void process_sampler_read(struct process_sampler *s);
+void process_sampler_close(struct process_sampler *s);
+
+#endif

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT
+#include "harness/engine/spec.h"
+
+#include "lib/json.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int bad(struct err *e, const char *what)
+{
+	return err_set(e, EINVAL, "trial spec: %s", what);
+}
+
+static int group_index(const struct spec *s, const char *path)
+{
+	unsigned int i;
+
+	for (i = 0; i < s->cgroup_count; i++)
+		if (!strcmp(s->cgroups[i].path, path))
+			return (int)i;
+	return -1;
+}
+
+static int parse_run(const json_t *run, char ***ret_argv)
+{
+	size_t count = json_array_size(run), i;
+	char **argv = calloc(count + 1, sizeof(*argv));
+
+	if (!argv)
+		return -ENOMEM;
+	for (i = 0; i < count; i++) {
+		const char *word = json_string_value(json_array_get(run, i));
+
+		if (!word || !(argv[i] = strdup(word)))
+			break;
+	}
+	*ret_argv = argv;
+	return i == count && count > 0 ? 0 : -EINVAL;
+}
+
+static int parse_process(struct spec *s, const json_t *one, struct err *e)
+{
+	struct spec_process *p = &s->processes[s->process_count];
+	const json_t *adj = json_object_get(one, "oom_score_adj");
+	const char *group = json_text(one, "cgroup", "");
+
+	if (s->process_count == SPEC_PROCESSES_MAX)
+		return bad(e, "more than 64 processes");
+	s->process_count++;
+	p->name = json_text(one, "name", NULL);
+	p->adj_set = json_is_integer(adj);
+	p->adj = p->adj_set ? (int)json_integer_value(adj) : 0;
+	p->group = group[0] ? group_index(s, group) : -1;
+	if (!p->name || (group[0] && p->group < 0))
+		return bad(e, "a process without a name or with an unknown cgroup");
+	if (parse_run(json_object_get(one, "run"), &p->argv) < 0)
+		return bad(e, "a process without a command");
+	return 0;
+}
+
+static int add_change(struct spec_change *list, unsigned int *count, struct spec_change change, struct err *e)
+{
+	if (*count == SPEC_CHANGES_MAX)
+		return bad(e, "more than 256 values to set");
+	if (!change.key || !change.value)
+		return bad(e, "a value to set without a name or a text");
+	list[(*count)++] = change;
+	return 0;
+}
+
+static int parse_cgroups(struct spec *s, json_t *list, struct err *e)
+{
+	const char *key;
+	json_t *one, *value;
+	size_t i;
+	int r;
+
+	json_array_foreach(list, i, one) {
+		if (s->cgroup_count == SPEC_CGROUPS_MAX)
+			return bad(e, "more than 32 cgroups");
+		s->cgroups[s->cgroup_count].path = json_text(one, "path", NULL);
+		if (!s->cgroups[s->cgroup_count].path)
+			return bad(e, "a cgroup without a path");
+		json_object_foreach(json_object_get(one, "set"), key, value) {
+			r = add_change(s->setup, &s->setup_count,
+				       (struct spec_change){ 0, (int)s->cgroup_count, key, json_string_value(value) }, e);
+			if (r < 0)
+				return r;
+		}
+		s->cgroup_count++;
+	}
+	return 0;
+}
+
+static int parse_faults(struct spec *s, json_t *list, struct err *e)
+{
+	json_t *fault, *one;
+	size_t i, j;
+
+	json_array_foreach(list, i, fault) {
+		uint64_t at = (uint64_t)json_number(fault, "at", 0);
+
+		json_array_foreach(json_object_get(fault, "set"), j, one) {
+			const char *group = json_text(one, "cgroup", NULL);
+			struct spec_change c = { at, -1, json_text(one, group ? "key" : "sysctl", NULL),
+						 json_text(one, "value", NULL) };
+			int r;
+
+			c.group = group ? group_index(s, group) : -1;
+			if (group && c.group < 0)
+				return bad(e, "a fault in an unknown cgroup");
+			r = add_change(s->faults, &s->fault_count, c, e);
+			if (r < 0)
+				return r;
+		}
+	}
+	return 0;
+}
+
+static int parse_all(struct spec *s, struct err *e)
+{
+	const json_t *machine = json_object_get(s->json, "machine");
+	const json_t *stop = json_object_get(s->json, "stop");
+	const char *key;
+	json_t *value;
+	size_t i;
+	int r;
+
+	r = parse_cgroups(s, json_object_get(s->json, "cgroups"), e);
+	if (r < 0)
+		return r;
+	json_object_foreach(json_object_get(s->json, "sysctl"), key, value) {
+		r = add_change(s->setup, &s->setup_count,
+			       (struct spec_change){ 0, -1, key, json_string_value(value) }, e);
+		if (r < 0)
+			return r;
+	}
+	json_array_foreach(json_object_get(s->json, "processes"), i, value) {
+		r = parse_process(s, value, e);
+		if (r < 0)
+			return r;
+	}
+	s->swap_bytes = (uint64_t)json_number(json_object_get(machine, "swap"), "size", 0);
+	s->timeout_ns = (uint64_t)json_number(stop, "timeout", 0);
+	s->settle_ns = (uint64_t)json_number(stop, "settle", 0);
+	s->every_ns = (uint64_t)json_number(json_object_get(s->json, "record"), "every", 0);
+	if (!s->timeout_ns || !s->every_ns || !s->process_count)
+		return bad(e, "stop.timeout, record.every or the processes are missing");
+	return parse_faults(s, json_object_get(s->json, "faults"), e);
+}
+
+int spec_parse(const char *text, size_t len, struct spec *ret, struct err *e)
+{
+	json_error_t problem;
+	int r;
+
+	memset(ret, 0, sizeof(*ret));
+	ret->json = json_loadb(text, len, 0, &problem);
+	if (!ret->json)
+		return err_set(e, EINVAL, "trial spec: line %d: %s", problem.line, problem.text);
+	r = parse_all(ret, e);
+	if (r < 0)
+		spec_free(ret);
+	return r;
+}
+
+void spec_free(struct spec *s)
+{
+	unsigned int i, j;
+
+	for (i = 0; i < s->process_count; i++) {
+		for (j = 0; s->processes[i].argv && s->processes[i].argv[j]; j++)
+			free(s->processes[i].argv[j]);
+		free(s->processes[i].argv);
+	}
+	json_decref(s->json);
+	memset(s, 0, sizeof(*s));
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* The trial spec (docs/records.md) as the engine uses it. */
+#ifndef OOMLAB_ENGINE_SPEC_H
+#define OOMLAB_ENGINE_SPEC_H
+
+#include "lib/err.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SPEC_PROCESSES_MAX 64
+#define SPEC_CGROUPS_MAX 32
+#define SPEC_CHANGES_MAX 256
+
+struct spec_process {
+	const char *name;
+	char **argv; /* NULL-terminated: stressor and its options */
+	int group;   /* index into cgroups, -1: the trial's own group */
+	bool adj_set;
+	int adj;
+};
+
+struct spec_cgroup {
+	const char *path; /* relative to the trial's group */
+};
+
+/* One value to set: a limit of a group, or a sysctl where group is NULL. */
+struct spec_change {
+	uint64_t at_ns; /* since the processes started; 0 for what is set before */
+	int group;	/* index into cgroups, -1: sysctl */
+	const char *key;
+	const char *value;
+};
+
+struct spec {
+	json_t *json; /* owns every text below */
+	struct spec_process processes[SPEC_PROCESSES_MAX];
+	unsigned int process_count;
+	struct spec_cgroup cgroups[SPEC_CGROUPS_MAX];
+	unsigned int cgroup_count;
+	struct spec_change setup[SPEC_CHANGES_MAX]; /* limits, then sysctls */
+	unsigned int setup_count;
+	struct spec_change faults[SPEC_CHANGES_MAX]; /* by time */
+	unsigned int fault_count;
+	uint64_t swap_bytes;
+	uint64_t timeout_ns;
+	uint64_t settle_ns;
+	uint64_t every_ns;
+};
+
+/* Reads a spec; -EINVAL names what is wrong with it. */
+int spec_parse(const char *text, size_t len, struct spec *ret, struct err *e);
+
+void spec_free(struct spec *s);
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* The engine's own state during one trial; nothing outside harness/engine/ includes this. */
+#ifndef OOMLAB_ENGINE_TRIAL_H
+#define OOMLAB_ENGINE_TRIAL_H
+
+#include "cgroups/sample.h"
+#include "harness/engine/engine.h"
+#include "harness/engine/kmsg.h"
+#include "harness/engine/process.h"
+#include "harness/engine/recorder.h"
+#include "harness/engine/sample.h"
+#include "harness/engine/spec.h"
+#include "harness/engine/undo.h"
+
+/* The scenario's groups, and one more without limits for processes that name none. */
+#define TRIAL_GROUPS_MAX (SPEC_CGROUPS_MAX + 1)
+
+struct trial_group {
+	char path[512]; /* from the root of the hierarchy */
+	struct cg_sampler sampler;
+};
+
+struct trial_run {
+	const struct engine_setup *setup;
+	struct spec spec;
+	struct recorder rec;
+	struct undo undo;
+	struct cg_system cgroups;
+	struct trial_group groups[TRIAL_GROUPS_MAX];
+	unsigned int group_count; /* the last one is the one without limits */
+	struct process processes[SPEC_PROCESSES_MAX];
+	unsigned int process_count; /* forked so far */
+	struct system_sampler system;
+	struct kmsg kmsg;
+	uint64_t ticks;
+	uint64_t release_ns;  /* when the gates opened, on the trial's clock */
+	uint64_t last_end_ns; /* when the last process ended; 0 while one runs */
+	unsigned int next_fault;
+	int epoll, tick_fd, alarm_fd, signal_fd;
+};
+
+/* setup.c: all that comes before the gates open. Errors as engine_run(). */
+int trial_setup(struct trial_run *t, struct err *e);
+
+/* Sets one limit or sysctl of the spec, and records what the kernel made of it. */
+int trial_change(struct trial_run *t, const struct spec_change *c, const char *event, struct err *e);
+
+/* tick.c: column names, once; then the samples of everything, or of one process, now. */
+void trial_announce(struct trial_run *t);
+void trial_tick(struct trial_run *t, bool forced);
+void trial_sample_process(struct trial_run *t, unsigned int index, bool record);
+
+#endif
