@@ -330,6 +330,8 @@ static int open_gates(struct trial_run *t, struct err *e)
 	trial_tick(t, true);
 	tick.it_value = tick.it_interval = timespec_of(t->spec.every_ns);
 	timerfd_settime(t->tick_fd, 0, &tick, NULL);
+	event_begin(&t->rec, "release");
+	event_end(&t->rec);
 	t->release_ns = recorder_now(&t->rec);
 	for (i = 0; i < t->process_count; i++)
 		process_release(&t->processes[i]);

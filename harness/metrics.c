@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: MIT
+#include "harness/metrics.h"
+
+#include "lib/json.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* How a column's series becomes one number. */
+enum reduce {
+	FIRST,
+	LAST,
+	MIN,
+	MAX,
+	RISE,	   /* last - first */
+	RISE_OF_ALL, /* the sum over every column that begins so */
+	USED_MAX,  /* largest of column - column2, taken as max of the one less min of the other */
+	FROM_END,  /* not from samples: a member of the process's last event, else the column's last value */
+	SPECIAL,   /* computed by a function of its own below */
+};
+
+struct row {
+	struct metric metric;
+	enum reduce reduce;
+	const char *column;
+	const char *column2;
+};
+
+static const struct row process_rows[] = {
+	{ { "outcome", UNIT_TEXT, "how it ended" }, SPECIAL, NULL, NULL },
+	{ { "exit_code", UNIT_NONE, "its exit status, if it exited" }, SPECIAL, NULL, NULL },
+	{ { "signal", UNIT_NONE, "the signal that ended it, if one did" }, SPECIAL, NULL, NULL },
+	{ { "phase", UNIT_TEXT, "what it said it was doing last" }, SPECIAL, NULL, NULL },
+	{ { "duration", UNIT_NS, "from the start of the processes to its end" }, SPECIAL, NULL, NULL },
+	{ { "allocated", UNIT_BYTES, "asked for and granted" }, FROM_END, "allocated", NULL },
+	{ { "touched", UNIT_BYTES, "written at least once" }, FROM_END, "touched", NULL },
+	{ { "check_errors", UNIT_NONE, "bytes that did not read back as written" }, FROM_END, NULL, NULL },
+	{ { "rss_peak", UNIT_BYTES, "highest resident size (VmHWM)" }, MAX, "rss_peak", NULL },
+	{ { "rss_last", UNIT_BYTES, "resident size at its last sample" }, LAST, "rss", NULL },
+	{ { "swap_peak", UNIT_BYTES, "highest VmSwap" }, MAX, "swap", NULL },
+	{ { "vsize_peak", UNIT_BYTES, "highest VmSize" }, MAX, "vsize_peak", NULL },
+	{ { "pgtables_peak", UNIT_BYTES, "highest VmPTE" }, MAX, "pgtables", NULL },
+	{ { "minor_faults", UNIT_NONE, "minor page faults" }, FROM_END, "minor_faults", NULL },
+	{ { "major_faults", UNIT_NONE, "major page faults" }, FROM_END, "major_faults", NULL },
+	{ { "oom_score_last", UNIT_NONE, "oom_score at its last sample" }, LAST, "oom_score", NULL },
+};
+
+static const struct row cgroup_rows[] = {
+	{ { "current_peak", UNIT_BYTES, "highest memory.current that was sampled" }, MAX, "current", NULL },
+	{ { "peak", UNIT_BYTES, "memory.peak" }, LAST, "peak", NULL },
+	{ { "swap_peak", UNIT_BYTES, "highest memory.swap.current" }, MAX, "swap", NULL },
+	{ { "anon_peak", UNIT_BYTES, "highest anonymous memory" }, MAX, "anon", NULL },
+	{ { "file_peak", UNIT_BYTES, "highest page cache" }, MAX, "file", NULL },
+	{ { "oom_kills", UNIT_NONE, "processes killed in it" }, RISE, "oom_kills", NULL },
+	{ { "oom_events", UNIT_NONE, "times its limit could not be kept" }, RISE, "oom_events", NULL },
+	{ { "max_events", UNIT_NONE, "times memory.max was hit" }, RISE, "max_events", NULL },
+	{ { "high_events", UNIT_NONE, "times memory.high throttled" }, RISE, "high_events", NULL },
+	{ { "pgscan", UNIT_NONE, "pages scanned for reclaim" }, RISE, "pgscan", NULL },
+	{ { "pgsteal", UNIT_NONE, "pages reclaimed" }, RISE, "pgsteal", NULL },
+};
+
+static const struct row system_rows[] = {
+	{ { "mem_total", UNIT_BYTES, "MemTotal" }, LAST, "meminfo.MemTotal", NULL },
+	{ { "mem_available_min", UNIT_BYTES, "lowest MemAvailable" }, MIN, "meminfo.MemAvailable", NULL },
+	{ { "mem_free_min", UNIT_BYTES, "lowest MemFree" }, MIN, "meminfo.MemFree", NULL },
+	{ { "swap_total", UNIT_BYTES, "SwapTotal" }, LAST, "meminfo.SwapTotal", NULL },
+	{ { "swap_used_peak", UNIT_BYTES, "most swap in use" }, USED_MAX, "meminfo.SwapTotal", "meminfo.SwapFree" },
+	{ { "commit_limit", UNIT_BYTES, "CommitLimit" }, LAST, "meminfo.CommitLimit", NULL },
+	{ { "committed_peak", UNIT_BYTES, "highest Committed_AS" }, MAX, "meminfo.Committed_AS", NULL },
+	{ { "oom_kills", UNIT_NONE, "rise of vmstat's oom_kill" }, RISE, "vmstat.oom_kill", NULL },
+	{ { "pgscan_kswapd", UNIT_NONE, "pages scanned by kswapd" }, RISE, "vmstat.pgscan_kswapd", NULL },
+	{ { "pgscan_direct", UNIT_NONE, "pages scanned in direct reclaim" }, RISE, "vmstat.pgscan_direct", NULL },
+	{ { "allocstall", UNIT_NONE, "times an allocation went into direct reclaim" },
+	  RISE_OF_ALL,
+	  "vmstat.allocstall",
+	  NULL },
+};
+
+static const struct row trial_rows[] = {
+	{ { "victim", UNIT_TEXT, "the process that the OOM killer chose first; null: none" }, SPECIAL, NULL, NULL },
+	{ { "kills", UNIT_NONE, "how many processes it killed" }, SPECIAL, NULL, NULL },
+};
+
+#define ROWS(table) { table, sizeof(table) / sizeof((table)[0]) }
+
+static const struct {
+	const struct row *rows;
+	size_t count;
+} scopes[METRIC_SCOPES] = { ROWS(process_rows), ROWS(cgroup_rows), ROWS(system_rows), ROWS(trial_rows) };
+
+const struct metric *metric_at(enum metric_scope scope, size_t i)
+{
+	return i < scopes[scope].count ? &scopes[scope].rows[i].metric : NULL;
+}
+
+const struct metric *metric_find(const char *full_name)
+{
+	const char *dot = strrchr(full_name, '.');
+	enum metric_scope scope = !dot					      ? METRIC_TRIAL
+				  : !strncmp(full_name, "system.", 7) ? METRIC_SYSTEM
+				  : !strncmp(full_name, "cgroup.", 7) ? METRIC_CGROUP
+								      : METRIC_PROCESS;
+	const char *name = dot ? dot + 1 : full_name;
+	size_t i;
+
+	for (i = 0; i < scopes[scope].count; i++)
+		if (!strcmp(scopes[scope].rows[i].metric.name, name))
+			return &scopes[scope].rows[i].metric;
+	return NULL;
+}
+
+static int64_t rise(const struct series *s)
+{
+	return s->first == BB_MISSING ? BB_MISSING : s->last - s->first;
+}
+
+static int64_t rise_of_all(const struct record *r, enum sample_kind kind, size_t index, const char *prefix)
+{
+	size_t columns = json_array_size(r->columns[kind]), i;
+	int64_t sum = BB_MISSING;
+
+	for (i = 0; i < columns; i++) {
+		const char *name = json_string_value(json_array_get(r->columns[kind], i));
+		const struct series *s;
+
+		if (strncmp(name, prefix, strlen(prefix)) != 0)
+			continue;
+		s = record_series(r, kind, index, name);
+		if (s && s->first != BB_MISSING)
+			sum = (sum == BB_MISSING ? 0 : sum) + rise(s);
+	}
+	return sum;
+}
+
+static int64_t reduce(const struct record *r, enum sample_kind kind, size_t index, const struct row *row)
+{
+	const struct series *s = row->column ? record_series(r, kind, index, row->column) : NULL;
+	const struct series *other;
+
+	if (row->reduce == RISE_OF_ALL)
+		return rise_of_all(r, kind, index, row->column);
+	if (!s || s->first == BB_MISSING)
+		return BB_MISSING;
+	switch (row->reduce) {
+	case FIRST:
+		return s->first;
+	case LAST:
+	case FROM_END:
+		return s->last;
+	case MIN:
+		return s->min;
+	case MAX:
+		return s->max;
+	case RISE:
+		return rise(s);
+	case USED_MAX:
+		other = record_series(r, kind, index, row->column2);
+		return other && other->min != BB_MISSING ? s->max - other->min : BB_MISSING;
+	default:
+		return BB_MISSING;
+	}
+}
+
+static json_t *json_of(int64_t value)
+{
+	return value == BB_MISSING ? json_null() : json_integer(value);
+}
+
+static json_t *from_end(const struct record *r, size_t index, const char *process, const struct row *row)
+{
+	const json_t *last = record_event(r, "exit", "process", process);
+
+	if (!last)
+		last = record_event(r, "phase", "process", process);
+	if (json_object_get(last, row->metric.name))
+		return json_incref(json_object_get(last, row->metric.name));
+	return json_of(reduce(r, SAMPLE_PROCESS, index, row));
+}
+
+static json_t *duration(const struct record *r, const char *process)
+{
+	const json_t *exit_event = record_event(r, "exit", "process", process);
+	const json_t *start = record_event(r, "release", NULL, NULL);
+
+	if (!exit_event || !start)
+		return json_null();
+	return json_integer(json_number(exit_event, "t_ns", 0) - json_number(start, "t_ns", 0));
+}
+
+static json_t *process_value(const struct record *r, size_t index, const json_t *process, const struct row *row)
+{
+	const char *name = json_text(process, "name", "");
+	json_t *value;
+
+	if (row->reduce == FROM_END)
+		return from_end(r, index, name, row);
+	if (row->reduce != SPECIAL)
+		return json_of(reduce(r, SAMPLE_PROCESS, index, row));
+	if (!strcmp(row->metric.name, "duration"))
+		return duration(r, name);
+	value = json_object_get(process, row->metric.name);
+	return value ? json_incref(value) : json_null();
+}
+
+static void add(json_t *to, const char *prefix, const char *of, const char *name, json_t *value)
+{
+	char full[256];
+
+	snprintf(full, sizeof(full), "%s%s.%s", prefix, of, name);
+	json_object_set_new(to, full, value);
+}
+
+json_t *metrics_compute(const struct record *r, const json_t *spec, const json_t *processes, const json_t *victims)
+{
+	const json_t *groups = json_object_get(spec, "cgroups");
+	json_t *all = json_object();
+	json_t *one;
+	size_t i, j;
+
+	json_array_foreach(processes, i, one)
+		for (j = 0; j < scopes[METRIC_PROCESS].count; j++)
+			add(all, "", json_text(one, "name", ""), process_rows[j].metric.name,
+			    process_value(r, i, one, &process_rows[j]));
+	json_array_foreach(groups, i, one)
+		for (j = 0; j < scopes[METRIC_CGROUP].count; j++)
+			add(all, "cgroup.", json_text(one, "path", ""), cgroup_rows[j].metric.name,
+			    json_of(reduce(r, SAMPLE_CGROUP, i, &cgroup_rows[j])));
+	for (j = 0; j < scopes[METRIC_SYSTEM].count; j++)
+		add(all, "system", "", system_rows[j].metric.name, json_of(reduce(r, SAMPLE_SYSTEM, 0, &system_rows[j])));
+	one = json_object_get(json_array_get(victims, 0), "process");
+	json_object_set_new(all, "victim", one ? json_incref(one) : json_null());
+	json_object_set_new(all, "kills", json_integer((json_int_t)json_array_size(victims)));
+	return all;
+}

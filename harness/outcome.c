@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: MIT
+#include "harness/outcome.h"
+
+#include "lib/json.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *const outcome_names[] = { "exited", "enomem", "oom-killed", "signalled", "sigbus",
+				      "killer", "timeout", "stopped", NULL };
+
+/* What the three witnesses say of one process. */
+struct testimony {
+	const json_t *kill; /* oom-kill event of the kernel log */
+	const json_t *exit; /* wait status; NULL: it was never reaped */
+	int group;	    /* its group's index in the record */
+	int64_t group_kills;	/* rise of the group's oom_kill counter; -1: unknown */
+	int64_t group_logged; /* kills in that group according to the kernel log */
+	bool log_there;
+};
+
+static bool killed_from_outside(const struct testimony *t)
+{
+	return t->exit && json_number(t->exit, "signal", 0) == SIGKILL && !json_text(t->exit, "ended_by", NULL);
+}
+
+/* Index of the process's group in the record; processes that name none are in the last one. */
+static int group_of(const json_t *spec, const char *path)
+{
+	const json_t *groups = json_object_get(spec, "cgroups");
+	size_t i;
+
+	for (i = 0; i < json_array_size(groups); i++)
+		if (!strcmp(json_text(json_array_get(groups, i), "path", ""), path))
+			return (int)i;
+	return (int)json_array_size(groups);
+}
+
+static const char *group_path(const struct record *r, const json_t *spec, int index)
+{
+	const json_t *one = json_array_get(json_object_get(spec, "cgroups"), (size_t)index);
+	const json_t *made = record_event(r, "cgroup", "cgroup", json_text(one, "path", "@procs"));
+
+	return json_text(made, "path", NULL);
+}
+
+/* Is the log's group ("/oomlab.1.1/app/x") the one at path ("oomlab.1.1/app") or below it? */
+static bool at_or_below(const char *logged, const char *path, bool below)
+{
+	size_t len = strlen(path);
+
+	if (logged[0] != '/' || strncmp(logged + 1, path, len) != 0)
+		return false;
+	return !logged[len + 1] || (below && logged[len + 1] == '/');
+}
+
+/* v2's memory.events counts what happened below a group as well, v1's oom_control does not. */
+static int64_t logged_in_group(const struct record *r, const char *path)
+{
+	bool below = json_number(record_event(r, "start", NULL, NULL), "cgroup_version", 2) == 2;
+	int64_t count = 0;
+	json_t *one;
+	size_t i;
+
+	json_array_foreach(r->events, i, one)
+		if (!strcmp(json_text(one, "event", ""), "oom-kill") &&
+		    at_or_below(json_text(one, "task_memcg", ""), path, below))
+			count++;
+	return count;
+}
+
+static struct testimony hear(const struct record *r, const json_t *spec, const json_t *process)
+{
+	const char *name = json_text(process, "name", "");
+	struct testimony t = { 0 };
+	const struct series *kills;
+	const char *path;
+
+	t.kill = record_event(r, "oom-kill", "process", name);
+	t.exit = record_event(r, "exit", "process", name);
+	t.group = group_of(spec, json_text(process, "cgroup", ""));
+	path = group_path(r, spec, t.group);
+	kills = record_series(r, SAMPLE_CGROUP, (size_t)t.group, "oom_kills");
+	t.group_kills = kills && kills->last != BB_MISSING ? kills->last - kills->first : -1;
+	t.group_logged = path ? logged_in_group(r, path) : 0;
+	t.log_there = !record_event(r, "no-kernel-log", NULL, NULL) &&
+		      json_number(record_event(r, "end", NULL, NULL), "kernel_log_lost", 0) == 0;
+	return t;
+}
+
+/* The verdict of all witnesses that can speak; who cannot, does not count. */
+static bool was_oom_killed(const struct testimony *t)
+{
+	return t->kill ? true : !t->log_there && killed_from_outside(t) && t->group_kills > 0;
+}
+
+static bool agree(const struct testimony *t)
+{
+	if (t->log_there && t->group_kills >= 0 && t->group_kills != t->group_logged)
+		return false;
+	/* It may have been ended by us before it could die of the kernel's kill. */
+	return !t->kill || !t->exit || killed_from_outside(t) || json_text(t->exit, "ended_by", NULL);
+}
+
+static const char *outcome(const struct testimony *t)
+{
+	const char *ended_by = json_text(t->exit, "ended_by", NULL);
+	int64_t signal_number = json_number(t->exit, "signal", 0);
+
+	if (was_oom_killed(t))
+		return "oom-killed";
+	if (!t->exit)
+		return NULL;
+	if (ended_by)
+		return strcmp(ended_by, "timeout") == 0 ? "timeout" : "stopped";
+	if (signal_number)
+		return signal_number == SIGBUS ? "sigbus" : "signalled";
+	return strcmp(json_text(t->exit, "phase", ""), "enomem") == 0 ? "enomem" : "exited";
+}
+
+/* Copies a member when it is there, else sets null. */
+static void copy(json_t *to, const json_t *from, const char *key)
+{
+	json_t *value = json_object_get(from, key);
+
+	if (value)
+		json_object_set(to, key, value);
+	else
+		json_object_set_new(to, key, json_null());
+}
+
+json_t *outcome_processes(const struct record *r, const json_t *spec)
+{
+	static const char *const ends[] = { "exit_code", "signal", "phase", "errno", "note", NULL };
+	json_t *list = json_array(), *one;
+	size_t i, j;
+
+	json_array_foreach(json_object_get(spec, "processes"), i, one) {
+		const char *name = json_text(one, "name", "");
+		struct testimony t = hear(r, spec, one);
+		const json_t *last = t.exit ? t.exit : record_event(r, "phase", "process", name);
+		json_t *p = json_pack("{s:s}", "name", name);
+
+		copy(p, record_event(r, "spawn", "process", name), "pid");
+		copy(p, one, "run");
+		copy(p, one, "cgroup");
+		json_object_set_new(p, "outcome", outcome(&t) ? json_string(outcome(&t)) : json_null());
+		for (j = 0; ends[j]; j++)
+			copy(p, last, ends[j]);
+		json_array_append_new(list, p);
+	}
+	return list;
+}
+
+static json_t *tri(bool can_speak, bool saw)
+{
+	return can_speak ? json_boolean(saw) : json_null();
+}
+
+static json_t *victim(const struct testimony *t, const char *name)
+{
+	static const char *const keys[] = { "pid", "comm", "uid", "constraint", "oom_memcg", "task_memcg", "total_vm",
+					    "anon_rss", "file_rss", "shmem_rss", "pgtables", "oom_score_adj", NULL };
+	json_t *v = json_pack("{s:s}", "process", name);
+	size_t i;
+
+	for (i = 0; keys[i]; i++)
+		copy(v, t->kill, keys[i]);
+	if (!t->kill)
+		copy(v, t->exit, "pid");
+	copy(v, t->kill ? t->kill : t->exit, "t_ns");
+	json_object_set_new(v, "witnesses",
+			    json_pack("{s:o, s:o, s:o}", "kernel_log", tri(t->log_there, t->kill != NULL), "cgroup",
+				      tri(t->group_kills >= 0, t->group_kills > 0), "wait_status",
+				      tri(t->exit != NULL, killed_from_outside(t))));
+	json_object_set_new(v, "agree", json_boolean(agree(t)));
+	return v;
+}
+
+static char *disagreement(const struct testimony *t, const char *name)
+{
+	char log[128] = "not readable", counter[128] = "no counter", status[128] = "never reaped";
+	char *text = NULL;
+
+	if (t->log_there)
+		snprintf(log, sizeof(log), "%s (%lld killed in its cgroup)", t->kill ? "killed" : "not killed",
+			 (long long)t->group_logged);
+	if (t->group_kills >= 0)
+		snprintf(counter, sizeof(counter), "oom_kill rose by %lld", (long long)t->group_kills);
+	if (t->exit && json_object_get(t->exit, "signal"))
+		snprintf(status, sizeof(status), "signal %lld", (long long)json_number(t->exit, "signal", 0));
+	else if (t->exit)
+		snprintf(status, sizeof(status), "exit %lld", (long long)json_number(t->exit, "exit_code", -1));
+	if (asprintf(&text, "the witnesses disagree about %s: kernel log: %s; cgroup: %s; wait status: %s", name, log, counter,
+		     status) < 0)
+		return NULL;
+	return text;
+}
+
+/* Keeps the list in the order of time. */
+static void insert_by_time(json_t *list, json_t *v)
+{
+	size_t i = json_array_size(list);
+
+	while (i > 0 && json_number(json_array_get(list, i - 1), "t_ns", 0) > json_number(v, "t_ns", 0))
+		i--;
+	json_array_insert_new(list, i, v);
+}
+
+json_t *outcome_victims(const struct record *r, const json_t *spec, char **ret_disagreement)
+{
+	json_t *list = json_array(), *one;
+	size_t i;
+
+	*ret_disagreement = NULL;
+	json_array_foreach(json_object_get(spec, "processes"), i, one) {
+		const char *name = json_text(one, "name", "");
+		struct testimony t = hear(r, spec, one);
+
+		if (!agree(&t) && !*ret_disagreement)
+			*ret_disagreement = disagreement(&t, name);
+		if (was_oom_killed(&t))
+			insert_by_time(list, victim(&t, name));
+	}
+	return list;
+}

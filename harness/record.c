@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT
+#include "harness/record.h"
+
+#include "harness/engine/spec.h"
+#include "lib/json.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const size_t rows_max[SAMPLE_KINDS] = { 1, SPEC_PROCESSES_MAX, SPEC_CGROUPS_MAX + 1 };
+
+static int take_columns(struct record *r, const struct bb_record *rec)
+{
+	static const char *const names[SAMPLE_KINDS] = { "system", "process", "cgroup" };
+	json_t *json = json_loadb((const char *)rec->payload, rec->len, 0, NULL);
+	const char *of = json_text(json, "of", "");
+	size_t k, i, cells;
+
+	for (k = 0; k < SAMPLE_KINDS; k++) {
+		if (strcmp(of, names[k]) != 0 || r->columns[k])
+			continue;
+		r->columns[k] = json_incref(json_object_get(json, "names"));
+		cells = rows_max[k] * json_array_size(r->columns[k]);
+		r->series[k] = calloc(cells + 1, sizeof(**r->series));
+		for (i = 0; r->series[k] && i < cells; i++)
+			r->series[k][i] = (struct series){ BB_MISSING, BB_MISSING, BB_MISSING, BB_MISSING };
+		if (!r->series[k]) {
+			json_decref(json);
+			return -ENOMEM;
+		}
+	}
+	json_decref(json);
+	return 0;
+}
+
+static void take_event(struct record *r, const struct bb_record *rec)
+{
+	json_t *json = json_loadb((const char *)rec->payload, rec->len, 0, NULL);
+	json_t *with_time;
+
+	if (!json_is_object(json)) {
+		json_decref(json);
+		return;
+	}
+	with_time = json_pack("{s:I}", "t_ns", (json_int_t)rec->t_ns);
+	json_object_update(with_time, json);
+	json_array_append_new(r->events, with_time);
+	json_decref(json);
+}
+
+static void add_value(struct series *s, int64_t value)
+{
+	if (value == BB_MISSING)
+		return;
+	if (s->first == BB_MISSING) {
+		*s = (struct series){ value, value, value, value };
+		return;
+	}
+	s->last = value;
+	if (value < s->min)
+		s->min = value;
+	if (value > s->max)
+		s->max = value;
+}
+
+static void take_sample(struct record *r, enum sample_kind kind, const struct bb_record *rec)
+{
+	const struct bb_sample *s = (const struct bb_sample *)rec->payload;
+	size_t columns = json_array_size(r->columns[kind]), i;
+
+	if (rec->len < sizeof(*s) || rec->len < sizeof(*s) + (uint64_t)s->count * sizeof(*s->values) ||
+	    s->index >= rows_max[kind] || !r->series[kind])
+		return;
+	if (s->index >= r->rows[kind])
+		r->rows[kind] = s->index + 1;
+	for (i = 0; i < s->count && i < columns; i++)
+		add_value(&r->series[kind][s->index * columns + i], s->values[i]);
+	r->samples += kind == SAMPLE_SYSTEM;
+}
+
+int record_read(const struct blackbox *box, struct record *ret, struct err *e)
+{
+	const struct bb_record *rec = NULL;
+	int r = 0;
+
+	memset(ret, 0, sizeof(*ret));
+	ret->events = json_array();
+	while (r == 0 && (rec = bb_next(box, rec))) {
+		if (rec->type == BB_COLUMNS)
+			r = take_columns(ret, rec);
+		else if (rec->type == BB_EVENT)
+			take_event(ret, rec);
+		else if (rec->type >= BB_SYSTEM && rec->type <= BB_CGROUP)
+			take_sample(ret, (enum sample_kind)(rec->type - BB_SYSTEM), rec);
+	}
+	if (r < 0) {
+		record_free(ret);
+		return err_errno(e, -r, "reading the black box");
+	}
+	return 0;
+}
+
+void record_free(struct record *r)
+{
+	size_t k;
+
+	json_decref(r->events);
+	for (k = 0; k < SAMPLE_KINDS; k++) {
+		json_decref(r->columns[k]);
+		free(r->series[k]);
+	}
+	memset(r, 0, sizeof(*r));
+}
+
+const struct series *record_series(const struct record *r, enum sample_kind kind, size_t row, const char *column)
+{
+	size_t columns = json_array_size(r->columns[kind]), i;
+
+	if (row >= rows_max[kind] || !r->series[kind])
+		return NULL;
+	for (i = 0; i < columns; i++)
+		if (!strcmp(json_string_value(json_array_get(r->columns[kind], i)), column))
+			return &r->series[kind][row * columns + i];
+	return NULL;
+}
+
+const json_t *record_event(const struct record *r, const char *event, const char *key, const char *value)
+{
+	size_t i = json_array_size(r->events);
+
+	while (i-- > 0) {
+		const json_t *one = json_array_get(r->events, i);
+
+		if (!strcmp(json_text(one, "event", ""), event) && (!key || !strcmp(json_text(one, key, ""), value)))
+			return one;
+	}
+	return NULL;
+}

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: MIT
+#include "harness/verdict.h"
+
+#include "harness/metrics.h"
+#include "harness/outcome.h"
+#include "harness/record.h"
+#include "lib/json.h"
+#include "lib/units.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WANTED_MAX 256
+
+/* A number in the metric's own unit as people read it; a unit that would round it away is not used. */
+static void number_text(double value, enum metric_unit unit, char ret[64])
+{
+	static const char names[] = "BKMGT";
+	uint64_t bytes = (uint64_t)value;
+	char text[UNITS_TEXT_MAX];
+	int i = 0;
+
+	if (unit == UNIT_BYTES && value >= 0) {
+		for (; bytes && bytes % 1024 == 0 && names[i + 1]; i++)
+			bytes /= 1024;
+		snprintf(ret, 64, "%llu%c", (unsigned long long)bytes, names[i]);
+	} else if (unit == UNIT_NS && value >= 0) {
+		snprintf(ret, 64, "%s", duration_format(text, (uint64_t)value));
+	} else {
+		snprintf(ret, 64, "%.12g", value);
+	}
+}
+
+static void scalar_text(const json_t *value, enum metric_unit unit, char ret[64])
+{
+	if (json_is_string(value))
+		snprintf(ret, 64, "%s", json_string_value(value));
+	else if (json_is_number(value))
+		number_text(json_number_value(value), unit, ret);
+	else if (json_is_boolean(value))
+		snprintf(ret, 64, "%s", json_is_true(value) ? "true" : "false");
+	else
+		snprintf(ret, 64, "none");
+}
+
+static bool same(const json_t *got, const json_t *wanted)
+{
+	if (json_is_number(got) && json_is_number(wanted))
+		return json_number_value(got) == json_number_value(wanted);
+	return json_equal(got, wanted) == 1;
+}
+
+static bool is_one_of(const json_t *got, const json_t *is)
+{
+	json_t *one;
+	size_t i;
+
+	if (!json_is_array(is))
+		return same(got, is);
+	json_array_foreach(is, i, one)
+		if (same(got, one))
+			return true;
+	return false;
+}
+
+static void is_text(const json_t *is, enum metric_unit unit, char ret[WANTED_MAX])
+{
+	char one[64];
+	size_t i, len = 0;
+
+	if (!json_is_array(is)) {
+		scalar_text(is, unit, one);
+		snprintf(ret, WANTED_MAX, "%s", one);
+		return;
+	}
+	ret[0] = 0;
+	for (i = 0; i < json_array_size(is) && len < WANTED_MAX; i++) {
+		scalar_text(json_array_get(is, i), unit, one);
+		len += (size_t)snprintf(ret + len, WANTED_MAX - len, "%s%s", i ? " or " : "", one);
+	}
+}
+
+static void range_text(const json_t *min, const json_t *max, enum metric_unit unit, char ret[WANTED_MAX])
+{
+	char low[64], high[64];
+
+	scalar_text(min, unit, low);
+	scalar_text(max, unit, high);
+	if (min && max)
+		snprintf(ret, WANTED_MAX, "between %s and %s", low, high);
+	else
+		snprintf(ret, WANTED_MAX, "%s %s", min ? "at least" : "at most", min ? low : high);
+}
+
+/* Judges one expectation; wanted gets its text. All conditions it states must hold. */
+static bool holds(const json_t *expect, const json_t *got, enum metric_unit unit, char wanted[WANTED_MAX])
+{
+	const json_t *is = json_object_get(expect, "is"), *near = json_object_get(expect, "near");
+	const json_t *min = json_object_get(expect, "min"), *max = json_object_get(expect, "max");
+	double value = json_number_value(got);
+	char middle[64];
+
+	if (is) {
+		is_text(is, unit, wanted);
+		return is_one_of(got, is);
+	}
+	if (near) {
+		double within = json_number_value(json_object_get(expect, "within"));
+
+		scalar_text(near, unit, middle);
+		snprintf(wanted, WANTED_MAX, "%s within %g %%", middle, within * 100);
+		return json_is_number(got) && fabs(value - json_number_value(near)) <= within * json_number_value(near);
+	}
+	range_text(min, max, unit, wanted);
+	return json_is_number(got) && (!min || value >= json_number_value(min)) && (!max || value <= json_number_value(max));
+}
+
+json_t *verdict_expectation(const json_t *expect, const json_t *metrics)
+{
+	const char *that = json_text(expect, "that", "");
+	const struct metric *metric = metric_find(that);
+	json_t *got = json_object_get(metrics, that);
+	char wanted[WANTED_MAX];
+	bool ok = holds(expect, got ? got : json_null(), metric ? metric->unit : UNIT_NONE, wanted);
+
+	return json_pack("{s:s, s:s, s:O, s:s, s:s}", "that", that, "wanted", wanted, "got", got ? got : json_null(), "verdict",
+			 ok ? "pass" : "fail", "at", json_text(expect, "at", ""));
+}
+
+/* What every result has, in the order people read it. */
+static json_t *head(const json_t *spec, const char *place, int trial)
+{
+	json_t *axes = json_object_get(spec, "axes");
+
+	return json_pack("{s:i, s:s, s:s, s:O, s:i, s:s}", "result", 1, "scenario", json_text(spec, "scenario", ""), "cell",
+			 json_text(spec, "cell", "all"), "axes", axes ? axes : json_null(), "trial", trial, "place", place);
+}
+
+static json_t *text_or_null(const char *text)
+{
+	return text ? json_string(text) : json_null();
+}
+
+json_t *verdict_without_trial(const json_t *spec, const char *place, int trial, const char *verdict, const char *reason)
+{
+	json_t *result = head(spec, place, trial);
+
+	json_object_set_new(result, "kernel", json_null());
+	json_object_set_new(result, "verdict", json_string(verdict));
+	json_object_set_new(result, "reason", json_string(reason));
+	json_object_set_new(result, "processes", json_array());
+	json_object_set_new(result, "victims", json_array());
+	json_object_set_new(result, "metrics", json_object());
+	json_object_set_new(result, "expectations", json_array());
+	return result;
+}
+
+static json_t *judge(const json_t *spec, const json_t *metrics, bool *ret_ok)
+{
+	json_t *list = json_array(), *one;
+	size_t i;
+
+	*ret_ok = true;
+	json_array_foreach(json_object_get(spec, "expect"), i, one) {
+		json_t *judged = verdict_expectation(one, metrics);
+
+		*ret_ok = *ret_ok && !strcmp(json_text(judged, "verdict", ""), "pass");
+		json_array_append_new(list, judged);
+	}
+	return list;
+}
+
+/* Each process of result.json also carries its own metrics, by their short names. */
+static void hand_out(json_t *processes, const json_t *metrics)
+{
+	json_t *one;
+	size_t i, j;
+
+	json_array_foreach(processes, i, one) {
+		json_t *own = json_object();
+		const struct metric *m;
+
+		for (j = 0; (m = metric_at(METRIC_PROCESS, j)); j++) {
+			char full[256];
+			json_t *value;
+
+			snprintf(full, sizeof(full), "%s.%s", json_text(one, "name", ""), m->name);
+			value = json_object_get(metrics, full);
+			if (m->unit != UNIT_TEXT && value)
+				json_object_set(own, m->name, value);
+		}
+		json_object_set_new(one, "metrics", own);
+	}
+}
+
+static json_t *build(const json_t *spec, const struct blackbox *box, const struct record *record, const char *place,
+		     int trial, const char *broken)
+{
+	json_t *result = head(spec, place, trial);
+	json_t *processes = outcome_processes(record, spec);
+	char *disagreement = NULL;
+	json_t *victims = outcome_victims(record, spec, &disagreement);
+	json_t *metrics = metrics_compute(record, spec, processes, victims);
+	const char *reason = broken ? broken : disagreement;
+	bool ok;
+	json_t *judged = judge(spec, metrics, &ok);
+
+	hand_out(processes, metrics);
+	json_object_set_new(result, "kernel",
+			    text_or_null(json_text(record_event(record, "start", NULL, NULL), "kernel", NULL)));
+	json_object_set_new(result, "verdict", json_string(reason ? "broken" : ok ? "pass" : "fail"));
+	json_object_set_new(result, "reason", text_or_null(reason));
+	json_object_set_new(result, "sealed", text_or_null(box->header->sealed ? box->header->seal : NULL));
+	json_object_set_new(result, "processes", processes);
+	json_object_set_new(result, "victims", victims);
+	json_object_set_new(result, "metrics", metrics);
+	json_object_set_new(result, "expectations", judged);
+	free(disagreement);
+	return result;
+}
+
+int verdict_result(const json_t *spec, const char *box_path, const char *place, int trial, const char *broken,
+		   json_t **ret, struct err *e)
+{
+	struct record record;
+	struct blackbox box;
+	int r;
+
+	r = bb_open(box_path, false, &box, e);
+	if (r < 0)
+		return r;
+	r = record_read(&box, &record, e);
+	if (r == 0) {
+		*ret = build(spec, &box, &record, place, trial, broken);
+		record_free(&record);
+	}
+	bb_close(&box);
+	return r;
+}
