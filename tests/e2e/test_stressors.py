@@ -85,8 +85,11 @@ class Engine:
         return seen
 
     def acknowledge(self):
+        start = time.monotonic()
         self.bell.send(b"\0")
-        return self.process.wait(WAIT_S)
+        status = self.process.wait(WAIT_S)
+        assert time.monotonic() - start < 1, "the acknowledgement was not seen"
+        return status
 
 
 @pytest.mark.parametrize("name", ["malloc", "memset", "calloc"])
