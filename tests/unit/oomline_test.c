@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+/* oom_line_message(): the message within a line, whatever tool printed it. */
+#include "harness/oracle/oomreport.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+// clang-format off
+#include <cmocka.h>
+// clang-format on
+
+static void test_dress(void **state)
+{
+	static const struct {
+		const char *line, *message;
+	} cases[] = {
+		{ "6,1234,5678,-;text; more", "text; more" },
+		{ "4,1234,5678,-,caller=T57;text", "text" },
+		{ "4,1,2,c;[  pid  ]   uid", "[  pid  ]   uid" },
+		{ " SUBSYSTEM=pci", "" },
+		{ " DEVICE=+pci:0000:00:01.0", "" },
+		{ " free:424 free_pcp:101", " free:424 free_pcp:101" },
+		{ "[   12.345678] text", "text" },
+		{ "[   12.345678]  <TASK>", " <TASK>" },
+		{ "[12345.345678] text\r", "text" },
+		{ "[   12.345678][  T123] text", "text" },
+		{ "[   12.345678][    C0] text", "text" },
+		{ "[   12.345678] [  T123] text", "text" },
+		{ "[   12.345678] [     78]     0    78 hog", "[     78]     0    78 hog" },
+		{ "[     78]     0    78 hog", "[     78]     0    78 hog" },
+		{ "<6>[   12.3] text", "text" },
+		{ "<30>text", "text" },
+		{ "kern  :warn  : [   12.345678] text", "text" },
+		{ "[Sat Nov 22 07:44:01 2025] text", "text" },
+		{ "[Nov22 07:44] text", "text" },
+		{ "[  +0.000012] text", "text" },
+		{ "2025-11-22T07:44:01,123456+00:00 text", "text" },
+		{ "Nov 22 07:44:01 host kernel: text", "text" },
+		{ "Nov  2 07:44:01 host kernel: [   12.3] text\r\n", "text" },
+		{ "<4>Nov  2 07:44:01 host kernel: text", "text" },
+		{ "Nov 22 07:44:01.123456 a.host kernel: text", "text" },
+		{ "Nov 22 07:44:01 host earlyoom[44]: Killed process 4 (x)", "" },
+		{ "2025-11-22T07:44:01.5+01:00 host kernel: [   12.3] text", "text" },
+		{ "2025-11-22T07:44:01+0000 host kernel: text", "text" },
+		{ "Sat 2025-11-22 07:44:01 UTC host kernel: text", "text" },
+		{ "[   12.345678] host kernel: text", "text" },
+		{ "text", "text" },
+		{ "Out of memory: Killed process 5 (x)", "Out of memory: Killed process 5 (x)" },
+		{ "Memory cgroup out of memory", "Memory cgroup out of memory" },
+		{ "[", "[" },
+		{ "[ 12.3", "[ 12.3" },
+		{ "\r", "" },
+		{ "", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		size_t len;
+		const char *got = oom_line_message(cases[i].line, strlen(cases[i].line), &len);
+
+		if (len != strlen(cases[i].message) || memcmp(got, cases[i].message, len) != 0)
+			fail_msg("'%s': got '%.*s', wanted '%s'", cases[i].line, (int)len, got,
+				 cases[i].message);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_dress),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
