@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Kernels for guests: rows of kernels/table.tsv, fetched into the cache on
+ * demand, or files of the user's own as PATH[:MODULES].
+ */
+#ifndef OOMLAB_GUEST_KERNELS_H
+#define OOMLAB_GUEST_KERNELS_H
+
+#include "lib/err.h"
+#include "lib/files.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define KERNELS_MAX         64
+#define KERNEL_TEXT_MAX     128
+#define KERNEL_MEMORY_LEAST (32ULL << 20) /* for a kernel that is not in the table */
+
+/* One row of the table. */
+struct kernel_row {
+	char name[KERNEL_TEXT_MAX]; /* "debian:6.1" */
+	char suite[KERNEL_TEXT_MAX];
+	char section[KERNEL_TEXT_MAX];
+	char package[KERNEL_TEXT_MAX]; /* depends on the image's package */
+	char arch[KERNEL_TEXT_MAX];
+	char about[KERNEL_TEXT_MAX];
+	uint64_t memory_min_bytes; /* least that boots with our initramfs */
+};
+
+struct kernel_table {
+	struct kernel_row rows[KERNELS_MAX];
+	size_t count;
+};
+
+/* A kernel that was asked for by name or path. */
+struct kernel {
+	char name[PATH_LEN_MAX]; /* as asked for */
+	bool in_table;           /* else a path */
+	bool cached;             /* ready to boot; true for a path */
+	uint64_t memory_min_bytes;
+	char version[KERNEL_TEXT_MAX];  /* "6.1.0-50-cloud-amd64"; "" while not cached */
+	char dir[PATH_LEN_MAX];         /* in the cache; "" for a path */
+	char vmlinuz[PATH_LEN_MAX];     /* the bzImage */
+	char modules_dir[PATH_LEN_MAX]; /* holds modules.dep; "": no modules */
+};
+
+/* Parses the table's text; path is for messages, "path:line: what is wrong". */
+int kernels_parse(const char *text, const char *path, struct kernel_table *ret, struct err *e);
+
+/* The table that belongs to this program. */
+int kernels_load(struct kernel_table *ret, struct err *e);
+
+/*
+ * Finds a kernel by the table's name or as PATH[:MODULES] (recognised by a
+ * slash); name NULL is the table's first row. An unknown name is -ENOENT with
+ * the known ones in e, a file that is no bzImage -ENOEXEC. Changes nothing.
+ */
+int kernels_find(const char *name, struct kernel *ret, struct err *e);
+
+/* The same in a table and with a cache directory of the caller's. */
+int kernels_find_in(const struct kernel_table *table, const char *cache, const char *name, struct kernel *ret,
+		    struct err *e);
+
+/* Fetches the kernel if it is not cached, with progress on standard error; completes *k. */
+int kernels_ensure(struct kernel *k, struct err *e);
+
+/*
+ * Checks that path is a Linux/x86 bzImage and reads the version in it
+ * (Documentation/arch/x86/boot.rst: "HdrS" at 0x202, kernel_version at 0x20e).
+ */
+int kernels_check_image(const char *path, char ret_version[KERNEL_TEXT_MAX], struct err *e);
+
+#endif
