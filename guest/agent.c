@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The guest's PID 1: makes the machine usable, hands the black box in the
+ * ivshmem BAR to the engine, and ends the machine. What goes wrong before the
+ * box is found can only be said on the console; after that it seals the box.
+ */
+#include "cgroups/cgroups.h"
+#include "guest/initramfs.h"
+#include "harness/engine/engine.h"
+#include "lib/blackbox.h"
+#include "lib/err.h"
+#include "lib/files.h"
+#include "lib/json.h"
+#include "lib/jsonw.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+#define GROUP       "oomlab"
+#define CGROUPS     "/sys/fs/cgroup"
+#define PCI_DEVICES "/sys/bus/pci/devices"
+#define IVSHMEM     "0x1af4:0x1110"
+#define SWAP_SERIAL "oomlabswap"
+#define SMALL_FILE  4096
+
+static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+static void say(const char *fmt, ...)
+{
+	char text[ERR_TEXT_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	dprintf(STDERR_FILENO, "oomlab-agent: %s\n", text);
+}
+
+/* With -no-reboot this ends QEMU; nothing here needs to reach a disk. */
+static _Noreturn void end_machine(void)
+{
+	tcdrain(STDERR_FILENO);
+	reboot(RB_AUTOBOOT);
+	say("reboot: %s", strerror(errno));
+	for (;;)
+		pause();
+}
+
+static int mount_at(const char *type, const char *where, const char *options, struct err *e)
+{
+	if (mkdir(where, 0755) < 0 && errno != EEXIST)
+		return err_errno(e, errno, "%s: mkdir", where);
+	if (mount(type, where, type, MS_NOSUID | MS_NOEXEC, options) < 0)
+		return err_errno(e, errno, "%s: mount %s", where, type);
+	return 0;
+}
+
+static int mount_basics(struct err *e)
+{
+	int r;
+
+	r = mount_at("proc", "/proc", NULL, e);
+	if (r == 0)
+		r = mount_at("sysfs", "/sys", NULL, e);
+	if (r == 0 && mount("devtmpfs", "/dev", "devtmpfs", MS_NOSUID, NULL) < 0 && errno != EBUSY)
+		r = err_errno(e, errno, "/dev: mount devtmpfs");
+	/* Some kernels have neither; the engine does without. */
+	mount_at("debugfs", "/sys/kernel/debug", NULL, NULL);
+	mount_at("tracefs", "/sys/kernel/tracing", NULL, NULL);
+	return r;
+}
+
+static int load_one(const char *path, struct err *e)
+{
+	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_errno(e, errno, "%s: open", path);
+	if (syscall(SYS_finit_module, fd, "", 0) < 0 && errno != EEXIST)
+		return err_errno(e, errno, "%s: finit_module", path);
+	return 0;
+}
+
+static int load_modules(struct err *e)
+{
+	AUTO_FREE char *order = NULL;
+	char *rest, *line;
+	int r;
+
+	r = file_read(INITRAMFS_ORDER, 1u << 20, &order, NULL, e);
+	for (rest = order; r == 0 && (line = strsep(&rest, "\n"));)
+		if (line[0])
+			r = load_one(line, e);
+	return r;
+}
+
+/* A small file of sysfs without its newline; "" when it cannot be read. */
+static void read_line(char ret[SMALL_FILE], const char *dir, const char *name, const char *file)
+{
+	AUTO_FREE char *text = NULL;
+	char path[PATH_LEN_MAX];
+
+	ret[0] = 0;
+	if (path_format(path, "%s/%s/%s", dir, name, file) < 0 ||
+	    file_read(path, SMALL_FILE - 1, &text, NULL, NULL) < 0)
+		return;
+	strcpy(ret, text);
+	ret[strcspn(ret, "\n")] = 0;
+}
+
+/* The first entry of dir that is() accepts; 0 or -ENODEV. */
+static int find_device(const char *dir, bool (*is)(const char *dir, const char *name),
+		       char ret_name[NAME_MAX + 1])
+{
+	DIR *d = opendir(dir);
+	struct dirent *entry;
+	int r = -ENODEV;
+
+	while (d && r < 0 && (entry = readdir(d)))
+		if (entry->d_name[0] != '.' && is(dir, entry->d_name)) {
+			strcpy(ret_name, entry->d_name);
+			r = 0;
+		}
+	if (d)
+		closedir(d);
+	return r;
+}
+
+static bool is_ivshmem(const char *dir, const char *name)
+{
+	char id[2 * SMALL_FILE], device[SMALL_FILE];
+
+	read_line(id, dir, name, "vendor");
+	read_line(device, dir, name, "device");
+	strcat(id, ":");
+	strcat(id, device);
+	return strcmp(id, IVSHMEM) == 0;
+}
+
+static bool is_swap_disk(const char *dir, const char *name)
+{
+	char serial[SMALL_FILE];
+
+	read_line(serial, dir, name, "serial");
+	return strcmp(serial, SWAP_SERIAL) == 0;
+}
+
+/* The black box is BAR 2 of the ivshmem device; sysfs lets us map it without a driver. */
+static int open_box(struct blackbox *ret, struct err *e)
+{
+	char name[NAME_MAX + 1], path[PATH_LEN_MAX];
+	AUTO_CLOSE int fd = -1;
+	struct stat st;
+	void *map;
+	int r;
+
+	if (find_device(PCI_DEVICES, is_ivshmem, name) < 0)
+		return err_set(e, ENODEV, "no PCI device " IVSHMEM " (ivshmem) in " PCI_DEVICES);
+	path_format(path, "%s/%s/enable", PCI_DEVICES, name);
+	file_put(path, "1", NULL);
+	path_format(path, "%s/%s/resource2", PCI_DEVICES, name);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_errno(e, errno, "%s: open", path);
+	map = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED)
+		return err_errno(e, errno, "%s: mmap of %lld bytes", path, (long long)st.st_size);
+	r = bb_attach(map, (size_t)st.st_size, ret, e);
+	return r < 0 ? err_prefix(e, "%s", path) : 0;
+}
+
+/* Before anything else is in the record: this is how the harness knows that the kernel came up. */
+static void record_boot(struct blackbox *bb)
+{
+	struct timespec up;
+	struct jsonw w;
+	char text[256];
+
+	clock_gettime(CLOCK_BOOTTIME, &up);
+	say("up after %lld.%03ld s", (long long)up.tv_sec, up.tv_nsec / 1000000);
+	jsonw_begin(&w, text, sizeof(text));
+	jsonw_str(&w, "event", "boot");
+	jsonw_int(&w, "uptime", up.tv_sec * 1000000000LL + up.tv_nsec);
+	bb_append(bb, BB_EVENT, 0, text, jsonw_end(&w));
+}
+
+static int mount_v2(struct err *e)
+{
+	char controllers[SMALL_FILE], padded[SMALL_FILE + 2];
+	int r;
+
+	r = mount_at("cgroup2", CGROUPS, NULL, e);
+	if (r < 0) {
+		e->code = EOPNOTSUPP;
+		return -EOPNOTSUPP;
+	}
+	read_line(controllers, CGROUPS, ".", "cgroup.controllers");
+	snprintf(padded, sizeof(padded), " %s ", controllers);
+	if (!strstr(padded, " memory "))
+		return err_set(e, EOPNOTSUPP, "this kernel has no memory controller for cgroup v2");
+	return 0;
+}
+
+static int mount_v1(struct err *e)
+{
+	int r;
+
+	r = mount_at("tmpfs", CGROUPS, "size=64k", e);
+	if (r < 0)
+		return r;
+	if (mkdir(CGROUPS "/memory", 0755) < 0)
+		return err_errno(e, errno, CGROUPS "/memory: mkdir");
+	if (mount("cgroup", CGROUPS "/memory", "cgroup", 0, "memory") < 0)
+		return err_set(e, EOPNOTSUPP,
+			       "this kernel has no memory controller for cgroup v1 (mount: %s)",
+			       strerror(errno));
+	/* Before 5.11 a group counted its children only if told so. */
+	file_put(CGROUPS "/memory/memory.use_hierarchy", "1", NULL);
+	if (mkdir(CGROUPS "/pids", 0755) < 0 || mount("cgroup", CGROUPS "/pids", "cgroup", 0, "pids") < 0)
+		rmdir(CGROUPS "/pids");
+	return 0;
+}
+
+static int make_cgroups(const json_t *machine, struct err *e)
+{
+	const char *wanted = json_text(machine, "cgroup", "v2");
+	struct cg_system sys;
+	int r;
+
+	r = strcmp(wanted, "v1") == 0 ? mount_v1(e) : mount_v2(e);
+	if (r == 0)
+		r = cg_init(&sys, e);
+	return r == 0 ? cg_make(&sys, GROUP, e) : r;
+}
+
+static int run_trial(struct blackbox *bb, const json_t *machine, struct err *e)
+{
+	char name[NAME_MAX + 1], swap[NAME_MAX + 8] = "";
+	struct engine_setup setup = { .box = *bb,
+				      .stress_path = INITRAMFS_STRESS,
+				      .cgroup_parent = "",
+				      .group_name = GROUP,
+				      .may_change_machine = true };
+	int r;
+
+	if (json_is_object(json_object_get(machine, "swap"))) {
+		if (find_device("/sys/block", is_swap_disk, name) < 0)
+			return err_set(e, ENODEV,
+				       "no disk with the serial \"" SWAP_SERIAL "\" in /sys/block");
+		snprintf(swap, sizeof(swap), "/dev/%s", name);
+		setup.swap_path = swap;
+	}
+	r = make_cgroups(machine, e);
+	if (r < 0)
+		return r;
+	return engine_run(&setup, e);
+}
+
+static int run_box(struct blackbox *bb, struct err *e)
+{
+	json_error_t where;
+	size_t len;
+	const char *text = bb_spec(bb, &len);
+	json_t *spec = json_loadb(text, len, 0, &where);
+	int r;
+
+	if (!spec)
+		return err_set(e, EBADMSG, "spec: %s", where.text);
+	record_boot(bb);
+	if (json_flag(spec, "probe", false)) {
+		bb_seal(bb, "probe");
+		r = 0;
+	} else {
+		r = load_modules(e);
+		if (r == 0)
+			r = run_trial(bb, json_object_get(spec, "machine"), e);
+	}
+	json_decref(spec);
+	return r;
+}
+
+static void seal_failure(struct blackbox *bb, const struct err *e)
+{
+	char seal[sizeof(bb->header->seal)];
+
+	/* Cut to what fits; the console has all of it. */
+	snprintf(seal, sizeof(seal), "%s%.480s", e->code == EOPNOTSUPP ? SEAL_SKIP : SEAL_FAILED, e->text);
+	bb_seal(bb, seal);
+}
+
+int main(void)
+{
+	struct blackbox bb = { 0 };
+	struct err e = ERR_INIT;
+	int r;
+
+	if (getpid() != 1) {
+		fprintf(stderr, "oomlab-agent: runs as the first process of a guest only\n");
+		return 2;
+	}
+	r = mount_basics(&e);
+	if (r == 0)
+		r = open_box(&bb, &e);
+	if (r == 0)
+		r = run_box(&bb, &e);
+	if (r < 0)
+		say("%s", e.text);
+	if (r < 0 && bb.header && !bb.header->sealed)
+		seal_failure(&bb, &e);
+	end_machine();
+}
