@@ -122,7 +122,7 @@ const char *size_format(char buf[UNITS_TEXT_MAX], uint64_t bytes)
 	uint64_t value = bytes, rest = 0;
 	int unit = 0;
 
-	while (value >= 10000 && names[unit + 1]) {
+	while (value + (rest >= 512) >= 10000 && names[unit + 1]) {
 		rest = value & 1023;
 		value >>= 10;
 		unit++;
@@ -135,11 +135,12 @@ const char *size_format(char buf[UNITS_TEXT_MAX], uint64_t bytes)
 
 const char *duration_format(char buf[UNITS_TEXT_MAX], uint64_t ns)
 {
+	/* Three digits, rounded, must not reach the next unit: "%.3g" would say 1e+03. */
 	if (ns < 1000)
 		snprintf(buf, UNITS_TEXT_MAX, "%lluns", (unsigned long long)ns);
-	else if (ns < 1000000)
+	else if (ns < 999500)
 		snprintf(buf, UNITS_TEXT_MAX, "%.3gus", (double)ns / 1e3);
-	else if (ns < 1000000000)
+	else if (ns < 999500000)
 		snprintf(buf, UNITS_TEXT_MAX, "%.3gms", (double)ns / 1e6);
 	else
 		snprintf(buf, UNITS_TEXT_MAX, "%.1fs", (double)ns / 1e9);
