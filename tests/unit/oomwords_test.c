@@ -56,6 +56,14 @@ static void test_interleaved(void **state)
 	assert_context(&s.kills[0], 11, "", "");
 	assert_context(&s.kills[1], 10, "a", "/A");
 
+	/* Lines of two reports are lost: what is left of a's must not become b's. */
+	s = see(INVOKED("a") KILLED("va", "10") SUMMARY("/B", "vb", "20") KILLED("vb", "20"));
+	assert_context(&s.kills[0], 10, "", "");
+	assert_context(&s.kills[1], 20, "", "/B");
+	s = see(INVOKED("a") SUMMARY("/A", "va", "10") SUMMARY("/B", "vb", "20") KILLED("vb", "20"));
+	assert_int_equal(s.kills_n, 1);
+	assert_context(&s.kills[0], 20, "", "/B");
+
 	/* The same pid, but a global kill is not what a memcg's report announced. */
 	s = see(SUMMARY("/A", "va",
 			"10") "Out of memory: Killed process 10 (va) total-vm:8kB, anon-rss:4kB\n");
