@@ -169,14 +169,11 @@ bool bb_append_sample(struct blackbox *bb, enum bb_type type, uint64_t t_ns, uin
 uint64_t bb_stride(const struct blackbox *bb)
 {
 	uint64_t all = bb->header->size - bb->header->size / 8;
-	uint64_t left = bb->header->used < all ? all - bb->header->used : 0;
-	uint64_t stride = 1;
+	uint64_t used = bb->header->used, half = all / 2;
 
-	while (left < all / 2 && stride < (1u << 20)) {
-		stride *= 2;
-		left *= 2;
-	}
-	return stride;
+	if (used < half)
+		return 1;
+	return 2ULL << (used - half) / (half / 16);
 }
 
 void bb_seal(struct blackbox *bb, const char *reason)

@@ -62,7 +62,8 @@ struct bb_header {
 	uint32_t sealed;
 	uint64_t size;
 	uint64_t spec_len;
-	uint64_t used; /* end of the last whole record, from the start of the file */
+	/* End of the last whole record, from the start of the file. i386 would align it to 4 only. */
+	uint64_t used __attribute__((aligned(8)));
 	uint64_t samples_dropped;
 	struct bb_live live;
 	char seal[512]; /* why the engine stopped; valid when sealed is set */
@@ -100,8 +101,9 @@ bool bb_append_sample(struct blackbox *bb, enum bb_type type, uint64_t t_ns, uin
 		      const int64_t *values, uint32_t count);
 
 /*
- * Only every 1st, 2nd, 4th, ... tick is to be recorded as the box fills: the
- * stride doubles each time half of what was left is used, so it never is full.
+ * Only every 1st, 2nd, 4th, ... tick is to be recorded as the box fills: every
+ * one for the first half of the space for samples, then the stride doubles with
+ * each 32nd of it. That lasts for 4000 times the ticks that fit at full rate.
  */
 uint64_t bb_stride(const struct blackbox *bb);
 

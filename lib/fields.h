@@ -18,9 +18,9 @@
 
 struct field {
 	const char *key; /* with its colon where the file has one */
-	int64_t scale;	 /* the file's unit in base units: 1024 for kB; 0 means 1 */
-	size_t key_len;	 /* filled by fields_read() */
-	size_t at;	 /* where the key stood last time */
+	int64_t scale;   /* the file's unit in base units: 1024 for kB; 0 means 1 */
+	size_t key_len;  /* filled by fields_read() */
+	size_t at;       /* where the key stood last time */
 };
 
 /*

@@ -163,6 +163,7 @@ int file_read_u64(const char *path, uint64_t *ret_value)
 int dir_make(const char *path, struct err *e)
 {
 	char step[PATH_LEN_MAX];
+	struct stat st;
 	char *p;
 	int r;
 
@@ -181,6 +182,8 @@ int dir_make(const char *path, struct err *e)
 		if (!c)
 			break;
 	}
+	if (stat(path, &st) == 0 && !S_ISDIR(st.st_mode))
+		return err_errno(e, ENOTDIR, "%s: mkdir", path);
 	return 0;
 }
 
