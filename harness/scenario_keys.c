@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: MIT
+#include "harness/scenario_keys.h"
+
+#include "harness/scenario_kinds.h"
+#include "lib/units.h"
+
+#include <string.h>
+
+#define M    (1LL << 20)
+#define T    (1LL << 40)
+#define MS   1000000LL
+#define HOUR (3600000 * MS)
+
+static const struct key root = { "", &kind_fixed, NULL, 0, 0, NULL, "" };
+
+/* Rows stand in the order in which values are checked: cgroups before the processes that name them. */
+static const struct key keys[] = {
+	{ "scenario", &kind_name, NULL, 1, 64, NULL, "its name, also that of the run directory" },
+	{ "about", &kind_text, "\"\"", 0, 1000, NULL, "what it shows, in a sentence" },
+	{ "source", &kind_text, "\"\"", 0, 1000, NULL, "where the claim comes from" },
+	{ "place", &kind_place, "(guest with machine, else host)", 0, 0, "host|guest", "where a trial runs" },
+	{ "machine", &kind_machine, "(as {} in a guest, else null)", 0, 0, NULL,
+	  "guest: built so; host: must be met, else the trial is skipped" },
+	{ "machine.kernel", &kind_kernel, "(debian:6.1 in a guest, else any)", 1, 4096, NULL,
+	  "a name of `oomlab list kernels`, or the path of a bzImage" },
+	{ "machine.memory", &kind_size, "256M", 16 * M, T, NULL, "RAM" },
+	{ "machine.cpus", &kind_int, "1", 1, 64, NULL, "number of CPUs" },
+	{ "machine.nodes", &kind_list, "[]", 0, 8, NULL, "NUMA nodes: RAM of each; together machine.memory" },
+	{ "machine.nodes.[]", &kind_size, NULL, 16 * M, T, NULL, "RAM of one node" },
+	{ "machine.swap", &kind_swap, "null", 0, 0, NULL, "swap space; null: none" },
+	{ "machine.swap.size", &kind_size, "(none with kind: none, else must be given)", 0, T, NULL,
+	  "its size; 0: no swap" },
+	{ "machine.swap.kind", &kind_choice, "disk", 0, 0, "disk|pmem|zram|none", "what it lies on" },
+	{ "machine.cgroup", &kind_choice, "v2", 0, 0, "v1|v2",
+	  "version of the hierarchy that has the memory controller" },
+	{ "machine.cmdline", &kind_cmdline, "\"\"", 0, 512, NULL, "appended to the kernel's command line" },
+	{ "machine.deterministic", &kind_not_yet, "false", 0, 0, "false",
+	  "the same bytes in every run; true is not supported yet" },
+	{ "sysctl", &kind_open, "{}", 0, 64, NULL, "kernel settings, set before the processes start" },
+	{ "sysctl.*", &kind_sysctl, NULL, 1, 256, NULL, "value of that setting" },
+	{ "cgroups", &kind_cgroups, "{}", 0, 32, NULL,
+	  "groups to make, by path below the trial's own group" },
+	{ "cgroups.*", &kind_cgroup, NULL, 0, 16, NULL,
+	  "limits of one group, in cgroup v2 names; parents are made too" },
+	{ "cgroups.*.*", &kind_cgroup_value, NULL, 1, 256, NULL, "value of that limit" },
+	{ "processes", &kind_processes, NULL, 1, 64, NULL, "who uses memory, by name" },
+	{ "processes.*", &kind_process, NULL, 0, 0, NULL, "one process" },
+	{ "processes.*.run", &kind_run, NULL, 1, 64, NULL, "a stressor and its arguments" },
+	{ "processes.*.run.[]", &kind_word, NULL, 0, 4096, NULL, "one word" },
+	{ "processes.*.cgroup", &kind_cgroup_ref, "\"\"", 0, 255, NULL,
+	  "the group it starts in; \"\": the trial's own, which has no limits" },
+	{ "processes.*.oom_score_adj", &kind_int, "null", -1000, 1000, NULL, "null: not set" },
+	{ "faults", &kind_faults, "[]", 0, 64, NULL, "what changes while the trial runs" },
+	{ "faults.[]", &kind_fixed, NULL, 0, 0, NULL, "one change" },
+	{ "faults.[].at", &kind_duration, NULL, 0, 24 * HOUR, NULL, "since the processes started" },
+	{ "faults.[].set", &kind_fault_set, NULL, 1, 16, NULL,
+	  "`cgroups.PATH.KEY` or `sysctl.NAME`, and the new value" },
+	{ "faults.[].set.*", &kind_any, NULL, 0, 0, NULL, "as under cgroups and sysctl" },
+	{ "stop", &kind_fixed, "{}", 0, 0, NULL, "when a trial ends that does not end by itself" },
+	{ "stop.timeout", &kind_duration, "60s", MS, 24 * HOUR, NULL, "processes alive by then are stopped" },
+	{ "stop.settle", &kind_duration, "200ms", MS, HOUR, NULL,
+	  "recorded after the last process has ended" },
+	{ "record", &kind_fixed, "{}", 0, 0, NULL, "the recorder" },
+	{ "record.every", &kind_duration, "10ms", MS, HOUR, NULL, "one sample of everything that often" },
+	{ "matrix", &kind_matrix, "{}", 0, 8, NULL,
+	  "path: list of values; a cell is a combination of them, the first path varies slowest" },
+	{ "matrix.*", &kind_axis, NULL, 1, 10000, NULL, "values of one axis" },
+	{ "expect", &kind_expects, "[]", 0, 256, NULL, "what must come of it" },
+	{ "expect.[]", &kind_expect, NULL, 0, 0, NULL,
+	  "one expectation: at least one of is, min, max, near" },
+	{ "expect.[].that", &kind_metric, NULL, 1, 512, NULL,
+	  "`PROCESS.METRIC`, `cgroup.PATH.METRIC`, `system.METRIC`, `victim`, `kills`" },
+	{ "expect.[].is", &kind_is, LEFT_OUT, 0, 64, NULL,
+	  "the value, or a list of allowed ones; `none` for no victim" },
+	{ "expect.[].min", &kind_bound, LEFT_OUT, 0, 0, NULL, "at least" },
+	{ "expect.[].max", &kind_bound, LEFT_OUT, 0, 0, NULL, "at most" },
+	{ "expect.[].near", &kind_bound, LEFT_OUT, 0, 0, NULL, "about" },
+	{ "expect.[].within", &kind_fraction, "(0.05 with near)", 0, 1, NULL,
+	  "how far from near, as a part of it" },
+	{ "expect.[].where", &kind_where, LEFT_OUT, 1, 8, NULL,
+	  "only in cells that have these values: path: value or list, compared as text" },
+	{ "expect.[].where.*", &kind_any, NULL, 0, 0, NULL, "value or list of values" },
+};
+
+#define KEYS (sizeof(keys) / sizeof(keys[0]))
+
+const struct key *key_root(void)
+{
+	return &root;
+}
+
+const struct key *key_nth(size_t i)
+{
+	return i < KEYS ? &keys[i] : NULL;
+}
+
+const char *key_name(const struct key *key)
+{
+	const char *dot = strrchr(key->path, '.');
+
+	return dot ? dot + 1 : key->path;
+}
+
+static bool is_below(const struct key *key, const struct key *parent)
+{
+	size_t len = strlen(parent->path);
+
+	if (len == 0)
+		return !strchr(key->path, '.');
+	return !strncmp(key->path, parent->path, len) && key->path[len] == '.' &&
+	       !strchr(key->path + len + 1, '.');
+}
+
+const struct key *key_child_nth(const struct key *parent, size_t i)
+{
+	size_t k;
+
+	for (k = 0; k < KEYS; k++)
+		if (is_below(&keys[k], parent) && i-- == 0)
+			return &keys[k];
+	return NULL;
+}
+
+const struct key *key_child(const struct key *parent, const char *name)
+{
+	const struct key *key;
+	size_t i;
+
+	for (i = 0; (key = key_child_nth(parent, i)); i++) {
+		if (parent->kind->shape != SHAPE_FIXED)
+			return key;
+		if (!strcmp(key_name(key), name))
+			return key;
+	}
+	return NULL;
+}
+
+static void range(const struct key *key, char low[UNITS_TEXT_MAX], char high[UNITS_TEXT_MAX])
+{
+	if (key->kind == &kind_size) {
+		size_format(low, (uint64_t)key->min);
+		size_format(high, (uint64_t)key->max);
+	} else if (key->kind == &kind_duration) {
+		duration_format(low, (uint64_t)key->min);
+		duration_format(high, (uint64_t)key->max);
+	} else {
+		snprintf(low, UNITS_TEXT_MAX, "%lld", (long long)key->min);
+		snprintf(high, UNITS_TEXT_MAX, "%lld", (long long)key->max);
+	}
+}
+
+const char *key_allowed(const struct key *key, char *buf, size_t room)
+{
+	const struct kind *kind = key->kind;
+	char low[UNITS_TEXT_MAX], high[UNITS_TEXT_MAX];
+	size_t len = 0;
+	const char *p;
+
+	range(key, low, high);
+	if (key->choices) {
+		for (p = key->choices; *p && len + 4 < room; p++)
+			len += (size_t)snprintf(buf + len, room - len, *p == '|' ? ", " : "%c", *p);
+	} else if (kind == &kind_size || kind == &kind_duration || kind == &kind_int) {
+		snprintf(buf, room, "%s, %s to %s", kind->allowed, low, high);
+	} else if (kind->shape == SHAPE_LIST || kind->shape == SHAPE_NAMED || kind->shape == SHAPE_OPEN) {
+		snprintf(buf, room, "%s, %s to %s entries", kind->allowed, low, high);
+	} else {
+		snprintf(buf, room, "%s", kind->allowed);
+	}
+	return buf;
+}
+
+void keys_print(FILE *to)
+{
+	char allowed[WHY_MAX];
+	size_t i;
+
+	fputs("| key | value | default | what it is |\n| --- | --- | --- | --- |\n", to);
+	for (i = 0; i < KEYS; i++) {
+		const struct key *k = &keys[i];
+		bool entry = strcmp(key_name(k), "*") == 0 || strcmp(key_name(k), "[]") == 0;
+		bool worked_out = k->fallback && k->fallback[0] == '(';
+
+		fprintf(to, "| `%s` | %s | ", k->path, key_allowed(k, allowed, sizeof(allowed)));
+		if (entry)
+			fputs("", to);
+		else if (!k->fallback)
+			fputs("must be given", to);
+		else if (!strcmp(k->fallback, LEFT_OUT))
+			fputs("not checked", to);
+		else
+			fprintf(to, worked_out ? "%s" : "`%s`", k->fallback);
+		fprintf(to, " | %s |\n", k->help);
+	}
+}

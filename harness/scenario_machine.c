@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+/* The machine: place, kernel, memory nodes, swap. */
+#include "harness/scenario_bind.h"
+#include "harness/scenario_kinds.h"
+
+#include "lib/json.h"
+#include "lib/units.h"
+
+#include <string.h>
+
+/* mkswap(8) wants ten pages. */
+#define SWAP_BYTES_MIN (64 << 10)
+
+static json_t *place_absent(struct binder *b, const struct key *key)
+{
+	(void)key;
+	return json_string(b->in_guest ? "guest" : "host");
+}
+
+static json_t *scalar_place(struct binder *b, const struct key *key, const char *text, char why[WHY_MAX])
+{
+	return kind_choice.scalar(b, key, text, why);
+}
+
+static json_t *kernel_absent(struct binder *b, const struct key *key)
+{
+	(void)key;
+	return b->in_guest ? json_string("debian:6.1") : json_null();
+}
+
+static json_t *scalar_kernel(struct binder *b, const struct key *key, const char *text, char why[WHY_MAX])
+{
+	json_t *value = kind_cmdline.scalar(b, key, text, why);
+
+	if (value && b->known->check_kernel &&
+	    b->known->check_kernel(b->known->user, text, why, WHY_MAX) < 0) {
+		json_decref(value);
+		return NULL;
+	}
+	return value;
+}
+
+/* {size, kind}, or null when there is none of it */
+static json_t *bind_swap(struct binder *b, const struct key *key, struct fy_node *node)
+{
+	json_t *swap = bind_fixed(b, key, node);
+	bool none = !strcmp(json_text(swap, "kind", ""), "none");
+	int64_t size = json_number(swap, "size", none ? 0 : -1);
+	bool size_given = map_pair(node, "size") != NULL;
+
+	if (swap && size < 0 && !size_given)
+		bind_complain(b, node, "'size' is missing; it must be given unless kind is none");
+	if (size > 0 && size < SWAP_BYTES_MIN)
+		bind_complain_key(b, node, "size", "too small for swap; allowed: 0 or at least 64K");
+	if (!none && size > 0)
+		return swap;
+	json_decref(swap);
+	return json_null();
+}
+
+static json_t *bind_machine(struct binder *b, const struct key *key, struct fy_node *node)
+{
+	json_t *machine, *nodes, *one;
+	int64_t sum = 0;
+	size_t i;
+
+	if (node && node_is_blank(node)) {
+		bind_complain(b, node, "has no value; {} asks for all defaults");
+		return NULL;
+	}
+	machine = bind_fixed(b, key, node);
+	nodes = json_object_get(machine, "nodes");
+	json_object_del(machine, "deterministic");
+	json_array_foreach (nodes, i, one)
+		sum += json_integer_value(one);
+	if (!b->failed && json_array_size(nodes) && sum != json_number(machine, "memory", -1)) {
+		char have[UNITS_TEXT_MAX], want[UNITS_TEXT_MAX], what[128];
+
+		snprintf(what, sizeof(what), "together %s; allowed: exactly machine.memory, %s",
+			 size_format(have, (uint64_t)sum),
+			 size_format(want, (uint64_t)json_number(machine, "memory", 0)));
+		bind_complain_key(b, node, "nodes", what);
+	}
+	return machine;
+}
+
+static json_t *machine_absent(struct binder *b, const struct key *key)
+{
+	return b->in_guest ? bind_machine(b, key, NULL) : json_null();
+}
+
+const struct kind kind_place = { .name = "choice", .scalar = scalar_place, .absent = place_absent };
+const struct kind kind_kernel = { .name = "kernel",
+				  .allowed = "a kernel name or a path",
+				  .scalar = scalar_kernel,
+				  .absent = kernel_absent };
+const struct kind kind_machine = { .name = "mapping",
+				   .shape = SHAPE_FIXED,
+				   .allowed = "a mapping",
+				   .bind = bind_machine,
+				   .absent = machine_absent };
+const struct kind kind_swap = {
+	.name = "mapping", .shape = SHAPE_FIXED, .allowed = "a mapping of size and kind", .bind = bind_swap
+};

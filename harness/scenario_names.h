@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* What a scenario may name: supplied by the caller, so that loading depends on neither engine nor cgroups. */
+#ifndef OOMLAB_SCENARIO_NAMES_H
+#define OOMLAB_SCENARIO_NAMES_H
+
+#include <stddef.h>
+
+/* What a metric counts, and so how an expectation about it is written. */
+enum metric_unit {
+	METRIC_ANY,     /* a size, a duration, a number or a word */
+	METRIC_BYTES,   /* a size with a unit */
+	METRIC_NS,      /* a duration with a unit */
+	METRIC_COUNT,   /* a whole number */
+	METRIC_WORD,    /* text: `is` alone makes sense */
+	METRIC_OUTCOME, /* one of names.outcomes */
+};
+
+struct metric_name {
+	const char *name; /* NULL ends a list */
+	enum metric_unit unit;
+};
+
+/* How the value of a cgroup key is written. */
+enum cgroup_value {
+	CGROUP_ANY,    /* any of the below */
+	CGROUP_BYTES,  /* a size, N%, max */
+	CGROUP_COUNT,  /* a whole number, max */
+	CGROUP_NUMBER, /* a whole number */
+	CGROUP_TEXT,   /* as it is */
+};
+
+struct cgroup_key_name {
+	const char *name; /* NULL ends the list */
+	enum cgroup_value value;
+};
+
+struct names {
+	const char *const *stressors; /* all lists end with NULL */
+	const char *const *outcomes;
+	const struct metric_name *process_metrics;
+	const struct metric_name *cgroup_metrics;
+	const struct metric_name *system_metrics;
+	const struct cgroup_key_name *cgroup_keys;
+	/*
+	 * Are these arguments of a stressor good? argv[0] is its name, NULL at
+	 * the end. 0, or -EINVAL with what is wrong in why. Called once for each
+	 * different argv. NULL: not checked.
+	 */
+	int (*check_run)(void *user, const char *const *argv, char *why, size_t room);
+	/* The same for machine.kernel. */
+	int (*check_kernel)(void *user, const char *kernel, char *why, size_t room);
+	void *user;
+};
+
+/*
+ * The name of a list that was most likely meant (edit distance), or NULL.
+ * stride: bytes from one name's pointer to the next; the list ends with NULL.
+ */
+const char *name_nearest(const char *wrong, const void *names, size_t stride);
+
+/* "; did you mean NAME" into buf, or ""; returns buf. */
+const char *name_hint(char buf[96], const char *wrong, const void *names, size_t stride);
+
+/* "a, b, c" into buf, cut with "..." where it is long; returns buf. */
+const char *name_list(char *buf, size_t room, const void *names, size_t stride);
+
+/* The list's row with that name, or NULL. */
+const void *name_find(const char *name, const void *names, size_t stride);
+
+#endif

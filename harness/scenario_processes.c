@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+/* Processes: their names and what they run. */
+#include "harness/scenario_bind.h"
+#include "harness/scenario_kinds.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NAME_ALLOWED "a lower-case letter, then up to 31 of a-z, 0-9, '_', '-'"
+#define WORDS_MAX    64
+
+/* They begin the names of metrics. */
+static const char *const reserved[] = { "victim", "kills", "system", "cgroup", NULL };
+
+static bool process_name_ok(struct binder *b, const char *name, char why[WHY_MAX])
+{
+	char quoted[SHOWN_MAX];
+	size_t i;
+
+	(void)b;
+	if (name_find(name, reserved, sizeof(reserved[0]))) {
+		snprintf(why, WHY_MAX, "%s is taken by the metrics; allowed: any other name",
+			 shown(quoted, name));
+		return false;
+	}
+	for (i = 0; name[i]; i++)
+		if (!islower((unsigned char)name[i]) &&
+		    (i == 0 || (!isdigit((unsigned char)name[i]) && !strchr("_-", name[i]))))
+			break;
+	if (i > 0 && i <= 32 && !name[i])
+		return true;
+	snprintf(why, WHY_MAX, "%s is no name of a process; allowed: " NAME_ALLOWED, shown(quoted, name));
+	return false;
+}
+
+/* Asks the caller about these words, once for the same ones. */
+static bool run_ok(struct binder *b, const json_t *run, char why[WHY_MAX])
+{
+	const char *argv[WORDS_MAX + 1] = { NULL };
+	char *line;
+	json_t *seen;
+	size_t i;
+	int r;
+
+	if (!b->known->check_run)
+		return true;
+	line = json_dumps(run, JSON_COMPACT);
+	seen = json_object_get(b->runs_seen, line);
+	if (!seen) {
+		for (i = 0; i < WORDS_MAX && i < json_array_size(run); i++)
+			argv[i] = json_string_value(json_array_get(run, i));
+		why[0] = 0;
+		r = b->known->check_run(b->known->user, argv, why, WHY_MAX);
+		seen = r == 0 ? json_null() : json_string(why[0] ? why : "is refused");
+		json_object_set_new(b->runs_seen, line, seen ? seen : json_null());
+	}
+	free(line);
+	snprintf(why, WHY_MAX, "%s", json_is_string(seen) ? json_string_value(seen) : "");
+	return !why[0];
+}
+
+static json_t *bind_run(struct binder *b, const struct key *key, struct fy_node *node)
+{
+	const char *const *stressors = b->known->stressors;
+	const char *text = node_text(node);
+	char why[WHY_MAX], hint[96], list[320], quoted[SHOWN_MAX];
+	json_t *run;
+
+	if (text && *text) {
+		bind_complain(b, node, "%s is one text; allowed: a list of words, e.g. [memset, --block=1M]",
+			      shown(quoted, text));
+		return NULL;
+	}
+	run = bind_list(b, key, node);
+	if (json_array_size(run) == 0 || json_array_size(run) != (size_t)fy_node_sequence_item_count(node))
+		return run;
+	text = json_string_value(json_array_get(run, 0));
+	if (!name_find(text, stressors, sizeof(*stressors)))
+		bind_complain(b, fy_node_sequence_get_by_index(node, 0), "unknown stressor %s%s; allowed: %s",
+			      shown(quoted, text), name_hint(hint, text, stressors, sizeof(*stressors)),
+			      name_list(list, sizeof(list), stressors, sizeof(*stressors)));
+	else if (!run_ok(b, run, why))
+		bind_complain(b, node, "%s", why);
+	return run;
+}
+
+static json_t *bind_process(struct binder *b, const struct key *key, struct fy_node *node)
+{
+	json_t *process = json_object(), *values;
+	const char *name = node_text(b->nearby);
+
+	if (node_is_blank(node)) {
+		bind_complain(b, node, "has no value; allowed: {run: [STRESSOR, ...]}");
+		return process;
+	}
+	values = bind_fixed(b, key, node);
+	if (values) {
+		json_object_set_new(process, "name", json_string(name ? name : ""));
+		json_object_update(process, values);
+	}
+	json_decref(values);
+	return process;
+}
+
+static json_t *bind_processes(struct binder *b, const struct key *key, struct fy_node *node)
+{
+	json_t *by_name = bind_named(b, key, node), *list = json_array(), *process;
+	const char *name;
+
+	json_object_foreach (by_name, name, process)
+		json_array_append(list, process);
+	json_decref(by_name);
+	return list;
+}
+
+const struct kind kind_processes = {
+	.name = "processes", .shape = SHAPE_NAMED, .allowed = "a mapping of names", .bind = bind_processes
+};
+const struct kind kind_process = { .name = "mapping",
+				   .shape = SHAPE_FIXED,
+				   .allowed = "a mapping",
+				   .bind = bind_process,
+				   .name_ok = process_name_ok };
+const struct kind kind_run = { .name = "list",
+			       .shape = SHAPE_LIST,
+			       .allowed = "a list of words, e.g. [memset, --block=1M]",
+			       .bind = bind_run };
