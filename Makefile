@@ -5,6 +5,9 @@ B       ?= build
 PREFIX  ?= /usr/local
 PYTHON  ?= /usr/bin/python3
 CFLAGS  ?= -O2 -g
+# make V=1 shows the commands
+Q       := $(if $(V),,@)
+say      = $(if $(V),,@echo '  $(1) $@')
 VERSION := 0.1.0
 
 WARN   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
@@ -25,7 +28,8 @@ all: $(B)/oomlab $(B)/oomlab-stress $(B)/oomlab-agent
 
 $(B)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_C) $(SAN_C) $(CFLAGS) -c -o $@ $<
+	$(call say,CC)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_C) $(SAN_C) $(CFLAGS) -c -o $@ $<
 
 $(B)/lib.a: $(call obj,$(LIB_C))
 	@rm -f $@; ar rcs $@ $^
@@ -35,12 +39,14 @@ $(B)/harness.a: $(call obj,$(CORE_C) $(filter-out harness/main.c,$(HOST_C)))
 	@rm -f $@; ar rcs $@ $^
 
 $(B)/oomlab: $(call obj,harness/main.c) $(B)/harness.a $(B)/lib.a
-	$(CC) $(SAN_C) $(LDFLAGS) -o $@ $^ $(DYN)
+	$(call say,LD)
+	$(Q)$(CC) $(SAN_C) $(LDFLAGS) -o $@ $^ $(DYN)
 
 # Static programs go into guests; the sanitizers cannot be linked statically, so they stay out of them.
 $(B)/static/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_C) -ffunction-sections -fdata-sections $(CFLAGS) -c -o $@ $<
+	$(call say,CC)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_C) -ffunction-sections -fdata-sections $(CFLAGS) -c -o $@ $<
 
 static = $(patsubst %.c,$(B)/static/%.o,$(1))
 
@@ -48,14 +54,17 @@ $(B)/libstatic.a: $(call static,$(LIB_C))
 	@rm -f $@; ar rcs $@ $^
 
 $(B)/oomlab-stress: $(call static,$(STRESS_C)) $(B)/libstatic.a
-	$(CC) -static -Wl,--gc-sections $(LDFLAGS) -o $@ $^
+	$(call say,LD)
+	$(Q)$(CC) -static -Wl,--gc-sections $(LDFLAGS) -o $@ $^
 
 $(B)/oomlab-agent: $(call static,guest/agent.c $(CORE_C)) $(B)/libstatic.a
-	$(CC) -static -Wl,--gc-sections $(LDFLAGS) -o $@ $^ -lcgroup -ljansson
+	$(call say,LD)
+	$(Q)$(CC) -static -Wl,--gc-sections $(LDFLAGS) -o $@ $^ -lcgroup -ljansson
 
 $(B)/unit/%: $(B)/obj/tests/unit/%.o $(B)/harness.a $(B)/lib.a
 	@mkdir -p $(@D)
-	$(CC) $(SAN_C) $(LDFLAGS) -o $@ $^ $(DYN) -lcmocka
+	$(call say,LD)
+	$(Q)$(CC) $(SAN_C) $(LDFLAGS) -o $@ $^ $(DYN) -lcmocka
 
 units: $(UNITS)
 

@@ -15,10 +15,10 @@
 #include <unistd.h>
 
 /* A group with a dying process is busy until the process is reaped: how often, how long to try. */
-#define REMOVE_TRIES 200
+#define REMOVE_TRIES   200
 #define REMOVE_WAIT_MS 25
-#define GROUPS_MAX 128
-#define CG_PATH_MAX 512
+#define GROUPS_MAX     128
+#define CG_PATH_MAX    512
 
 static int from_libcgroup(int code, struct err *e, const char *what, const char *path)
 {
@@ -76,8 +76,10 @@ int cg_may_make(const struct cg_system *sys, const char *parent, struct err *e)
 	if (r < 0 || access(path, F_OK) < 0)
 		return err_set(e, EOPNOTSUPP, "cgroup parent %s/%s does not exist", sys->memory, parent);
 	if (access(path, W_OK) < 0)
-		return err_errno(e, EOPNOTSUPP, "cgroup parent %s is not writable for uid %u; delegate a group or use --place guest",
-				 path, (unsigned int)geteuid());
+		return err_errno(
+			e, EOPNOTSUPP,
+			"cgroup parent %s is not writable for uid %u; delegate a group or use --place guest",
+			path, (unsigned int)geteuid());
 	return 0;
 }
 
@@ -111,7 +113,8 @@ int cg_default_parent(const struct cg_system *sys, char ret_path[], size_t room,
 	if (geteuid() == 0)
 		return 0;
 	if (own_group(sys, ret_path, room) < 0)
-		return err_set(e, EOPNOTSUPP, "the caller's own cgroup is not to be found in /proc/self/cgroup");
+		return err_set(e, EOPNOTSUPP,
+			       "the caller's own cgroup is not to be found in /proc/self/cgroup");
 	return cg_may_make(sys, ret_path, e);
 }
 
@@ -119,7 +122,8 @@ static struct cgroup *group(const struct cg_system *sys, const char *path)
 {
 	struct cgroup *cg = cgroup_new_cgroup(path);
 
-	if (cg && (!cgroup_add_controller(cg, "memory") || (sys->pids[0] && !cgroup_add_controller(cg, "pids"))))
+	if (cg &&
+	    (!cgroup_add_controller(cg, "memory") || (sys->pids[0] && !cgroup_add_controller(cg, "pids"))))
 		cgroup_free(&cg);
 	return cg;
 }
@@ -245,8 +249,10 @@ int cg_remove(const struct cg_system *sys, const char *path, struct err *e)
 			return 0;
 		poll(NULL, 0, REMOVE_WAIT_MS); /* no event tells that a v1 group is empty */
 	}
-	return err_set(e, EBUSY, "cgroup %s: %zu groups could not be removed within %d s; a process in them does not die",
-		       path, left, REMOVE_TRIES * REMOVE_WAIT_MS / 1000);
+	return err_set(
+		e, EBUSY,
+		"cgroup %s: %zu groups could not be removed within %d s; a process in them does not die",
+		path, left, REMOVE_TRIES * REMOVE_WAIT_MS / 1000);
 }
 
 int cg_open(const struct cg_system *sys, const char *path, const char *file)

@@ -17,9 +17,9 @@
 #define CG_MOUNT_MAX 256
 
 struct cg_system {
-	int version;		     /* of the hierarchy that has the memory controller: 1 or 2 */
-	char memory[CG_MOUNT_MAX];   /* where it is mounted */
-	char pids[CG_MOUNT_MAX];     /* the same for pids, "" when there is none */
+	int version;               /* of the hierarchy that has the memory controller: 1 or 2 */
+	char memory[CG_MOUNT_MAX]; /* where it is mounted */
+	char pids[CG_MOUNT_MAX];   /* the same for pids, "" when there is none */
 };
 
 /* Finds the hierarchies. -EOPNOTSUPP: no memory controller is mounted. */
@@ -48,8 +48,16 @@ int cg_remove(const struct cg_system *sys, const char *path, struct err *e);
 /* Is name a limit this program knows, in either version? */
 bool cg_key_known(const char *name);
 
-/* The i-th known name, NULL past the end. */
-const char *cg_key_name(size_t i);
+/* How the value of a limit is written. */
+enum cg_value {
+	CG_BYTES,  /* decimal bytes or "max" */
+	CG_COUNT,  /* a whole number or "max" */
+	CG_NUMBER, /* a whole number */
+	CG_TEXT,   /* as the kernel's file takes it */
+};
+
+/* The i-th known name, NULL past the end; ret_value may be NULL. */
+const char *cg_key_name(size_t i, enum cg_value *ret_value);
 
 /* 0, or -EOPNOTSUPP: "memory.high has no twin in cgroup v1". */
 int cg_key_here(int version, const char *name, struct err *e);

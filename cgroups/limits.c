@@ -35,7 +35,7 @@ static const struct key keys[] = {
 #define KEYS (sizeof(keys) / sizeof(keys[0]))
 /* v1 writes "no limit" as the largest page-aligned long; anything near it is none. */
 #define UNLIMITED_FROM (1ULL << 62)
-#define UNLIMITED UINT64_MAX
+#define UNLIMITED      UINT64_MAX
 
 static const struct key *find(const char *name)
 {
@@ -47,14 +47,23 @@ static const struct key *find(const char *name)
 	return NULL;
 }
 
+const char *cg_key_name(size_t i, enum cg_value *ret_value)
+{
+	static const enum cg_value values[] = {
+		[BYTES] = CG_BYTES,   [MEMSW] = CG_BYTES, [COUNT] = CG_COUNT,
+		[NUMBER] = CG_NUMBER, [ACTION] = CG_TEXT,
+	};
+
+	if (i >= KEYS)
+		return NULL;
+	if (ret_value)
+		*ret_value = values[keys[i].kind];
+	return keys[i].name;
+}
+
 bool cg_key_known(const char *name)
 {
 	return find(name) != NULL;
-}
-
-const char *cg_key_name(size_t i)
-{
-	return i < KEYS ? keys[i].name : NULL;
 }
 
 int cg_key_here(int version, const char *name, struct err *e)
@@ -68,7 +77,8 @@ int cg_key_here(int version, const char *name, struct err *e)
 	return 0;
 }
 
-static int put(const struct cg_system *sys, const char *path, const char *file, const char *value, struct err *e)
+static int put(const struct cg_system *sys, const char *path, const char *file, const char *value,
+	       struct err *e)
 {
 	char controller[32];
 	struct cgroup_controller *con;
@@ -84,9 +94,11 @@ static int put(const struct cg_system *sys, const char *path, const char *file, 
 	if (r == 0)
 		return 0;
 	if (r == ECGOTHER && cgroup_get_last_errno() == ENOENT)
-		return err_set(e, EOPNOTSUPP, "cgroup %s: this kernel has no %s in %s", path, file, sys->memory);
+		return err_set(e, EOPNOTSUPP, "cgroup %s: this kernel has no %s in %s", path, file,
+			       sys->memory);
 	if (r == ECGOTHER)
-		return err_errno(e, cgroup_get_last_errno(), "cgroup %s: write \"%s\" to %s", path, value, file);
+		return err_errno(e, cgroup_get_last_errno(), "cgroup %s: write \"%s\" to %s", path, value,
+				 file);
 	return err_set(e, EIO, "cgroup %s: write \"%s\" to %s: %s", path, value, file, cgroup_strerror(r));
 }
 
@@ -138,7 +150,8 @@ static int check(const struct key *key, const char *wanted, const char *got, str
  * v1 counts memory and swap together: the file's value is memory.max plus
  * memory.swap.max, and it may never be below memory.max on the way.
  */
-static int set_v1_memory(const struct cg_system *sys, const char *path, uint64_t memory, uint64_t swap, struct err *e)
+static int set_v1_memory(const struct cg_system *sys, const char *path, uint64_t memory, uint64_t swap,
+			 struct err *e)
 {
 	static const char limit[] = "memory.limit_in_bytes", memsw[] = "memory.memsw.limit_in_bytes";
 	char old[32], text[32], both[32];
@@ -165,8 +178,8 @@ static uint64_t v1_swap(uint64_t memory, uint64_t memsw)
 	return memsw > memory ? memsw - memory : 0;
 }
 
-static int set_v1_pair(const struct cg_system *sys, const struct key *key, const char *path, const char *value,
-		       char ret_got[32], struct err *e)
+static int set_v1_pair(const struct cg_system *sys, const struct key *key, const char *path,
+		       const char *value, char ret_got[32], struct err *e)
 {
 	uint64_t memory, memsw;
 	char text[32];
@@ -176,7 +189,8 @@ static int set_v1_pair(const struct cg_system *sys, const struct key *key, const
 	memory = r == 0 ? limit_value(text) : UNLIMITED;
 	r = get(sys, path, "memory.memsw.limit_in_bytes", text);
 	if (r < 0 && key->kind == MEMSW)
-		return err_set(e, EOPNOTSUPP, "%s: this kernel does not account swap to cgroups (boot with swapaccount=1)",
+		return err_set(e, EOPNOTSUPP,
+			       "%s: this kernel does not account swap to cgroups (boot with swapaccount=1)",
 			       key->name);
 	memsw = r == 0 ? limit_value(text) : UNLIMITED;
 	if (r < 0) /* no swap accounting: the limit stands alone */

@@ -35,7 +35,16 @@ struct column {
 	} from[3];
 };
 
-#define BOTH(name_, v2s, v2k, v1s, v1k) { name_, { { NONE, "" }, { v1s, v1k }, { v2s, v2k } } }
+#define BOTH(name_, v2s, v2k, v1s, v1k)                                                                      \
+	{                                                                                                    \
+		name_,                                                                                       \
+		{                                                                                            \
+			{ NONE, "" }, { v1s, v1k },                                                          \
+			{                                                                                    \
+				v2s, v2k                                                                     \
+			}                                                                                    \
+		}                                                                                            \
+	}
 
 static const struct column columns[] = {
 	BOTH("current", CURRENT, "", CURRENT, ""),
@@ -86,7 +95,8 @@ int cg_sampler_open(const struct cg_system *sys, const char *path, struct cg_sam
 	for (i = 0; i < COLUMNS; i++)
 		ret->fields[i].key = columns[i].from[sys->version].key;
 	if (ret->fd[CURRENT] < 0)
-		return err_errno(e, -ret->fd[CURRENT], "cgroup %s: open %s", path, files[sys->version][CURRENT]);
+		return err_errno(e, -ret->fd[CURRENT], "cgroup %s: open %s", path,
+				 files[sys->version][CURRENT]);
 	return 0;
 }
 
@@ -100,8 +110,8 @@ static int64_t psi_total(const char *text, const char *key, int64_t missing)
 	return us < 0 ? missing : us * 1000;
 }
 
-static void read_source(struct cg_sampler *s, enum source source, const char *text, size_t len, int64_t missing,
-			int64_t *values)
+static void read_source(struct cg_sampler *s, enum source source, const char *text, size_t len,
+			int64_t missing, int64_t *values)
 {
 	const char *end;
 	size_t i;

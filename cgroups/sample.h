@@ -7,7 +7,7 @@
 #include "lib/fields.h"
 
 #define CG_COLUMNS_MAX 40
-#define CG_FILES_MAX 8
+#define CG_FILES_MAX   8
 
 struct cg_sampler {
 	int fd[CG_FILES_MAX];

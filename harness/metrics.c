@@ -13,11 +13,11 @@ enum reduce {
 	LAST,
 	MIN,
 	MAX,
-	RISE,	   /* last - first */
+	RISE,        /* last - first */
 	RISE_OF_ALL, /* the sum over every column that begins so */
-	USED_MAX,  /* largest of column - column2, taken as max of the one less min of the other */
-	FROM_END,  /* not from samples: a member of the process's last event, else the column's last value */
-	SPECIAL,   /* computed by a function of its own below */
+	USED_MAX,    /* largest of column - column2, taken as max of the one less min of the other */
+	FROM_END, /* not from samples: a member of the process's last event, else the column's last value */
+	SPECIAL,  /* computed by a function of its own below */
 };
 
 struct row {
@@ -28,61 +28,73 @@ struct row {
 };
 
 static const struct row process_rows[] = {
-	{ { "outcome", UNIT_TEXT, "how it ended" }, SPECIAL, NULL, NULL },
-	{ { "exit_code", UNIT_NONE, "its exit status, if it exited" }, SPECIAL, NULL, NULL },
-	{ { "signal", UNIT_NONE, "the signal that ended it, if one did" }, SPECIAL, NULL, NULL },
-	{ { "phase", UNIT_TEXT, "what it said it was doing last" }, SPECIAL, NULL, NULL },
-	{ { "duration", UNIT_NS, "from the start of the processes to its end" }, SPECIAL, NULL, NULL },
-	{ { "allocated", UNIT_BYTES, "asked for and granted" }, FROM_END, "allocated", NULL },
-	{ { "touched", UNIT_BYTES, "written at least once" }, FROM_END, "touched", NULL },
-	{ { "check_errors", UNIT_NONE, "bytes that did not read back as written" }, FROM_END, NULL, NULL },
-	{ { "rss_peak", UNIT_BYTES, "highest resident size (VmHWM)" }, MAX, "rss_peak", NULL },
-	{ { "rss_last", UNIT_BYTES, "resident size at its last sample" }, LAST, "rss", NULL },
-	{ { "swap_peak", UNIT_BYTES, "highest VmSwap" }, MAX, "swap", NULL },
-	{ { "vsize_peak", UNIT_BYTES, "highest VmSize" }, MAX, "vsize_peak", NULL },
-	{ { "pgtables_peak", UNIT_BYTES, "highest VmPTE" }, MAX, "pgtables", NULL },
-	{ { "minor_faults", UNIT_NONE, "minor page faults" }, FROM_END, "minor_faults", NULL },
-	{ { "major_faults", UNIT_NONE, "major page faults" }, FROM_END, "major_faults", NULL },
-	{ { "oom_score_last", UNIT_NONE, "oom_score at its last sample" }, LAST, "oom_score", NULL },
+	{ { "outcome", METRIC_OUTCOME, "how it ended" }, SPECIAL, NULL, NULL },
+	{ { "exit_code", METRIC_COUNT, "its exit status, if it exited" }, SPECIAL, NULL, NULL },
+	{ { "signal", METRIC_COUNT, "the signal that ended it, if one did" }, SPECIAL, NULL, NULL },
+	{ { "phase", METRIC_WORD, "what it said it was doing last" }, SPECIAL, NULL, NULL },
+	{ { "duration", METRIC_NS, "from the start of the processes to its end" }, SPECIAL, NULL, NULL },
+	{ { "allocated", METRIC_BYTES, "asked for and granted" }, FROM_END, "allocated", NULL },
+	{ { "touched", METRIC_BYTES, "written at least once" }, FROM_END, "touched", NULL },
+	{ { "check_errors", METRIC_COUNT, "bytes that did not read back as written" }, FROM_END, NULL, NULL },
+	{ { "rss_peak", METRIC_BYTES, "highest resident size (VmHWM)" }, MAX, "rss_peak", NULL },
+	{ { "rss_last", METRIC_BYTES, "resident size at its last sample" }, LAST, "rss", NULL },
+	{ { "swap_peak", METRIC_BYTES, "highest VmSwap" }, MAX, "swap", NULL },
+	{ { "vsize_peak", METRIC_BYTES, "highest VmSize" }, MAX, "vsize_peak", NULL },
+	{ { "pgtables_peak", METRIC_BYTES, "highest VmPTE" }, MAX, "pgtables", NULL },
+	{ { "minor_faults", METRIC_COUNT, "minor page faults" }, FROM_END, "minor_faults", NULL },
+	{ { "major_faults", METRIC_COUNT, "major page faults" }, FROM_END, "major_faults", NULL },
+	{ { "oom_score_last", METRIC_COUNT, "oom_score at its last sample" }, LAST, "oom_score", NULL },
 };
 
 static const struct row cgroup_rows[] = {
-	{ { "current_peak", UNIT_BYTES, "highest memory.current that was sampled" }, MAX, "current", NULL },
-	{ { "peak", UNIT_BYTES, "memory.peak" }, LAST, "peak", NULL },
-	{ { "swap_peak", UNIT_BYTES, "highest memory.swap.current" }, MAX, "swap", NULL },
-	{ { "anon_peak", UNIT_BYTES, "highest anonymous memory" }, MAX, "anon", NULL },
-	{ { "file_peak", UNIT_BYTES, "highest page cache" }, MAX, "file", NULL },
-	{ { "oom_kills", UNIT_NONE, "processes killed in it" }, RISE, "oom_kills", NULL },
-	{ { "oom_events", UNIT_NONE, "times its limit could not be kept" }, RISE, "oom_events", NULL },
-	{ { "max_events", UNIT_NONE, "times memory.max was hit" }, RISE, "max_events", NULL },
-	{ { "high_events", UNIT_NONE, "times memory.high throttled" }, RISE, "high_events", NULL },
-	{ { "pgscan", UNIT_NONE, "pages scanned for reclaim" }, RISE, "pgscan", NULL },
-	{ { "pgsteal", UNIT_NONE, "pages reclaimed" }, RISE, "pgsteal", NULL },
+	{ { "current_peak", METRIC_BYTES, "highest memory.current that was sampled" }, MAX, "current", NULL },
+	{ { "peak", METRIC_BYTES, "memory.peak" }, LAST, "peak", NULL },
+	{ { "swap_peak", METRIC_BYTES, "highest memory.swap.current" }, MAX, "swap", NULL },
+	{ { "anon_peak", METRIC_BYTES, "highest anonymous memory" }, MAX, "anon", NULL },
+	{ { "file_peak", METRIC_BYTES, "highest page cache" }, MAX, "file", NULL },
+	{ { "oom_kills", METRIC_COUNT, "processes killed in it" }, RISE, "oom_kills", NULL },
+	{ { "oom_events", METRIC_COUNT, "times its limit could not be kept" }, RISE, "oom_events", NULL },
+	{ { "max_events", METRIC_COUNT, "times memory.max was hit" }, RISE, "max_events", NULL },
+	{ { "high_events", METRIC_COUNT, "times memory.high throttled" }, RISE, "high_events", NULL },
+	{ { "pgscan", METRIC_COUNT, "pages scanned for reclaim" }, RISE, "pgscan", NULL },
+	{ { "pgsteal", METRIC_COUNT, "pages reclaimed" }, RISE, "pgsteal", NULL },
 };
 
 static const struct row system_rows[] = {
-	{ { "mem_total", UNIT_BYTES, "MemTotal" }, LAST, "meminfo.MemTotal", NULL },
-	{ { "mem_available_min", UNIT_BYTES, "lowest MemAvailable" }, MIN, "meminfo.MemAvailable", NULL },
-	{ { "mem_free_min", UNIT_BYTES, "lowest MemFree" }, MIN, "meminfo.MemFree", NULL },
-	{ { "swap_total", UNIT_BYTES, "SwapTotal" }, LAST, "meminfo.SwapTotal", NULL },
-	{ { "swap_used_peak", UNIT_BYTES, "most swap in use" }, USED_MAX, "meminfo.SwapTotal", "meminfo.SwapFree" },
-	{ { "commit_limit", UNIT_BYTES, "CommitLimit" }, LAST, "meminfo.CommitLimit", NULL },
-	{ { "committed_peak", UNIT_BYTES, "highest Committed_AS" }, MAX, "meminfo.Committed_AS", NULL },
-	{ { "oom_kills", UNIT_NONE, "rise of vmstat's oom_kill" }, RISE, "vmstat.oom_kill", NULL },
-	{ { "pgscan_kswapd", UNIT_NONE, "pages scanned by kswapd" }, RISE, "vmstat.pgscan_kswapd", NULL },
-	{ { "pgscan_direct", UNIT_NONE, "pages scanned in direct reclaim" }, RISE, "vmstat.pgscan_direct", NULL },
-	{ { "allocstall", UNIT_NONE, "times an allocation went into direct reclaim" },
+	{ { "mem_total", METRIC_BYTES, "MemTotal" }, LAST, "meminfo.MemTotal", NULL },
+	{ { "mem_available_min", METRIC_BYTES, "lowest MemAvailable" }, MIN, "meminfo.MemAvailable", NULL },
+	{ { "mem_free_min", METRIC_BYTES, "lowest MemFree" }, MIN, "meminfo.MemFree", NULL },
+	{ { "swap_total", METRIC_BYTES, "SwapTotal" }, LAST, "meminfo.SwapTotal", NULL },
+	{ { "swap_used_peak", METRIC_BYTES, "most swap in use" },
+	  USED_MAX,
+	  "meminfo.SwapTotal",
+	  "meminfo.SwapFree" },
+	{ { "commit_limit", METRIC_BYTES, "CommitLimit" }, LAST, "meminfo.CommitLimit", NULL },
+	{ { "committed_peak", METRIC_BYTES, "highest Committed_AS" }, MAX, "meminfo.Committed_AS", NULL },
+	{ { "oom_kills", METRIC_COUNT, "rise of vmstat's oom_kill" }, RISE, "vmstat.oom_kill", NULL },
+	{ { "pgscan_kswapd", METRIC_COUNT, "pages scanned by kswapd" }, RISE, "vmstat.pgscan_kswapd", NULL },
+	{ { "pgscan_direct", METRIC_COUNT, "pages scanned in direct reclaim" },
+	  RISE,
+	  "vmstat.pgscan_direct",
+	  NULL },
+	{ { "allocstall", METRIC_COUNT, "times an allocation went into direct reclaim" },
 	  RISE_OF_ALL,
 	  "vmstat.allocstall",
 	  NULL },
 };
 
 static const struct row trial_rows[] = {
-	{ { "victim", UNIT_TEXT, "the process that the OOM killer chose first; null: none" }, SPECIAL, NULL, NULL },
-	{ { "kills", UNIT_NONE, "how many processes it killed" }, SPECIAL, NULL, NULL },
+	{ { "victim", METRIC_WORD, "the process that the OOM killer chose first; null: none" },
+	  SPECIAL,
+	  NULL,
+	  NULL },
+	{ { "kills", METRIC_COUNT, "how many processes it killed" }, SPECIAL, NULL, NULL },
 };
 
-#define ROWS(table) { table, sizeof(table) / sizeof((table)[0]) }
+#define ROWS(table)                                                                                          \
+	{                                                                                                    \
+		table, sizeof(table) / sizeof((table)[0])                                                    \
+	}
 
 static const struct {
 	const struct row *rows;
@@ -97,7 +109,7 @@ const struct metric *metric_at(enum metric_scope scope, size_t i)
 const struct metric *metric_find(const char *full_name)
 {
 	const char *dot = strrchr(full_name, '.');
-	enum metric_scope scope = !dot					      ? METRIC_TRIAL
+	enum metric_scope scope = !dot                                ? METRIC_TRIAL
 				  : !strncmp(full_name, "system.", 7) ? METRIC_SYSTEM
 				  : !strncmp(full_name, "cgroup.", 7) ? METRIC_CGROUP
 								      : METRIC_PROCESS;
@@ -188,7 +200,8 @@ static json_t *duration(const struct record *r, const char *process)
 	return json_integer(json_number(exit_event, "t_ns", 0) - json_number(start, "t_ns", 0));
 }
 
-static json_t *process_value(const struct record *r, size_t index, const json_t *process, const struct row *row)
+static json_t *process_value(const struct record *r, size_t index, const json_t *process,
+			     const struct row *row)
 {
 	const char *name = json_text(process, "name", "");
 	json_t *value;
@@ -211,23 +224,25 @@ static void add(json_t *to, const char *prefix, const char *of, const char *name
 	json_object_set_new(to, full, value);
 }
 
-json_t *metrics_compute(const struct record *r, const json_t *spec, const json_t *processes, const json_t *victims)
+json_t *metrics_compute(const struct record *r, const json_t *spec, const json_t *processes,
+			const json_t *victims)
 {
 	const json_t *groups = json_object_get(spec, "cgroups");
 	json_t *all = json_object();
 	json_t *one;
 	size_t i, j;
 
-	json_array_foreach(processes, i, one)
+	json_array_foreach (processes, i, one)
 		for (j = 0; j < scopes[METRIC_PROCESS].count; j++)
 			add(all, "", json_text(one, "name", ""), process_rows[j].metric.name,
 			    process_value(r, i, one, &process_rows[j]));
-	json_array_foreach(groups, i, one)
+	json_array_foreach (groups, i, one)
 		for (j = 0; j < scopes[METRIC_CGROUP].count; j++)
 			add(all, "cgroup.", json_text(one, "path", ""), cgroup_rows[j].metric.name,
 			    json_of(reduce(r, SAMPLE_CGROUP, i, &cgroup_rows[j])));
 	for (j = 0; j < scopes[METRIC_SYSTEM].count; j++)
-		add(all, "system", "", system_rows[j].metric.name, json_of(reduce(r, SAMPLE_SYSTEM, 0, &system_rows[j])));
+		add(all, "system", "", system_rows[j].metric.name,
+		    json_of(reduce(r, SAMPLE_SYSTEM, 0, &system_rows[j])));
 	one = json_object_get(json_array_get(victims, 0), "process");
 	json_object_set_new(all, "victim", one ? json_incref(one) : json_null());
 	json_object_set_new(all, "kills", json_integer((json_int_t)json_array_size(victims)));

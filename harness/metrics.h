@@ -4,9 +4,9 @@
 #define OOMLAB_HARNESS_METRICS_H
 
 #include "harness/record.h"
+#include "harness/scenario_names.h"
 
 enum metric_scope { METRIC_PROCESS, METRIC_CGROUP, METRIC_SYSTEM, METRIC_TRIAL, METRIC_SCOPES };
-enum metric_unit { UNIT_NONE, UNIT_BYTES, UNIT_NS, UNIT_TEXT };
 
 struct metric {
 	const char *name;
@@ -24,6 +24,7 @@ const struct metric *metric_find(const char *full_name);
  * The object `metrics` of result.json by full names; what is not known is null.
  * processes and victims are those of result.json.
  */
-json_t *metrics_compute(const struct record *r, const json_t *spec, const json_t *processes, const json_t *victims);
+json_t *metrics_compute(const struct record *r, const json_t *spec, const json_t *processes,
+			const json_t *victims);
 
 #endif

@@ -8,22 +8,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const outcome_names[] = { "exited", "enomem", "oom-killed", "signalled", "sigbus",
-				      "killer", "timeout", "stopped", NULL };
+const char *const outcome_names[] = { "exited", "enomem",  "oom-killed", "signalled", "sigbus",
+				      "killer", "timeout", "stopped",    NULL };
 
 /* What the three witnesses say of one process. */
 struct testimony {
-	const json_t *kill; /* oom-kill event of the kernel log */
-	const json_t *exit; /* wait status; NULL: it was never reaped */
-	int group;	    /* its group's index in the record */
-	int64_t group_kills;	/* rise of the group's oom_kill counter; -1: unknown */
+	const json_t *kill;   /* oom-kill event of the kernel log */
+	const json_t *exit;   /* wait status; NULL: it was never reaped */
+	int group;            /* its group's index in the record */
+	int64_t group_kills;  /* rise of the group's oom_kill counter; -1: unknown */
+	int64_t group_twice;  /* times the group died as one: its chosen victim may be counted twice */
 	int64_t group_logged; /* kills in that group according to the kernel log */
 	bool log_there;
 };
 
 static bool killed_from_outside(const struct testimony *t)
 {
-	return t->exit && json_number(t->exit, "signal", 0) == SIGKILL && !json_text(t->exit, "ended_by", NULL);
+	return t->exit && json_number(t->exit, "signal", 0) == SIGKILL &&
+	       !json_text(t->exit, "ended_by", NULL);
 }
 
 /* Index of the process's group in the record; processes that name none are in the last one. */
@@ -56,35 +58,64 @@ static bool at_or_below(const char *logged, const char *path, bool below)
 	return !logged[len + 1] || (below && logged[len + 1] == '/');
 }
 
+/* Where the kernel says that a victim was; members of a group that dies as one are not told their group. */
+static bool victim_was_in(const struct record *r, const json_t *spec, const json_t *kill, const char *path,
+			  bool below)
+{
+	const char *logged = json_text(kill, "task_memcg", "");
+	const char *process = json_text(kill, "process", NULL);
+	char own[512] = "/";
+	json_t *one;
+	size_t i;
+
+	if (logged[0] || !process)
+		return at_or_below(logged, path, below);
+	json_array_foreach (json_object_get(spec, "processes"), i, one) {
+		const char *group;
+
+		if (strcmp(json_text(one, "name", ""), process) != 0)
+			continue;
+		group = group_path(r, spec, group_of(spec, json_text(one, "cgroup", "")));
+		snprintf(own, sizeof(own), "/%s", group ? group : "");
+	}
+	return at_or_below(own, path, below);
+}
+
 /* v2's memory.events counts what happened below a group as well, v1's oom_control does not. */
-static int64_t logged_in_group(const struct record *r, const char *path)
+static int64_t logged_in_group(const struct record *r, const json_t *spec, const char *path)
 {
 	bool below = json_number(record_event(r, "start", NULL, NULL), "cgroup_version", 2) == 2;
 	int64_t count = 0;
 	json_t *one;
 	size_t i;
 
-	json_array_foreach(r->events, i, one)
+	json_array_foreach (r->events, i, one)
 		if (!strcmp(json_text(one, "event", ""), "oom-kill") &&
-		    at_or_below(json_text(one, "task_memcg", ""), path, below))
+		    victim_was_in(r, spec, one, path, below))
 			count++;
 	return count;
+}
+
+static int64_t rise(const struct record *r, int group, const char *column)
+{
+	const struct series *s = record_series(r, SAMPLE_CGROUP, (size_t)group, column);
+
+	return s && s->last != BB_MISSING ? s->last - s->first : -1;
 }
 
 static struct testimony hear(const struct record *r, const json_t *spec, const json_t *process)
 {
 	const char *name = json_text(process, "name", "");
 	struct testimony t = { 0 };
-	const struct series *kills;
 	const char *path;
 
 	t.kill = record_event(r, "oom-kill", "process", name);
 	t.exit = record_event(r, "exit", "process", name);
 	t.group = group_of(spec, json_text(process, "cgroup", ""));
 	path = group_path(r, spec, t.group);
-	kills = record_series(r, SAMPLE_CGROUP, (size_t)t.group, "oom_kills");
-	t.group_kills = kills && kills->last != BB_MISSING ? kills->last - kills->first : -1;
-	t.group_logged = path ? logged_in_group(r, path) : 0;
+	t.group_kills = rise(r, t.group, "oom_kills");
+	t.group_twice = rise(r, t.group, "oom_group_kills");
+	t.group_logged = path ? logged_in_group(r, spec, path) : 0;
 	t.log_there = !record_event(r, "no-kernel-log", NULL, NULL) &&
 		      json_number(record_event(r, "end", NULL, NULL), "kernel_log_lost", 0) == 0;
 	return t;
@@ -98,7 +129,10 @@ static bool was_oom_killed(const struct testimony *t)
 
 static bool agree(const struct testimony *t)
 {
-	if (t->log_there && t->group_kills >= 0 && t->group_kills != t->group_logged)
+	int64_t most = t->group_logged + (t->group_twice > 0 ? t->group_twice : 0);
+
+	if (t->log_there && t->group_kills >= 0 &&
+	    (t->group_kills < t->group_logged || t->group_kills > most))
 		return false;
 	/* It may have been ended by us before it could die of the kernel's kill. */
 	return !t->kill || !t->exit || killed_from_outside(t) || json_text(t->exit, "ended_by", NULL);
@@ -137,7 +171,7 @@ json_t *outcome_processes(const struct record *r, const json_t *spec)
 	json_t *list = json_array(), *one;
 	size_t i, j;
 
-	json_array_foreach(json_object_get(spec, "processes"), i, one) {
+	json_array_foreach (json_object_get(spec, "processes"), i, one) {
 		const char *name = json_text(one, "name", "");
 		struct testimony t = hear(r, spec, one);
 		const json_t *last = t.exit ? t.exit : record_event(r, "phase", "process", name);
@@ -161,8 +195,10 @@ static json_t *tri(bool can_speak, bool saw)
 
 static json_t *victim(const struct testimony *t, const char *name)
 {
-	static const char *const keys[] = { "pid", "comm", "uid", "constraint", "oom_memcg", "task_memcg", "total_vm",
-					    "anon_rss", "file_rss", "shmem_rss", "pgtables", "oom_score_adj", NULL };
+	static const char *const keys[] = { "pid",       "comm",       "uid",      "constraint",
+					    "oom_memcg", "task_memcg", "total_vm", "anon_rss",
+					    "file_rss",  "shmem_rss",  "pgtables", "oom_score_adj",
+					    NULL };
 	json_t *v = json_pack("{s:s}", "process", name);
 	size_t i;
 
@@ -172,8 +208,8 @@ static json_t *victim(const struct testimony *t, const char *name)
 		copy(v, t->exit, "pid");
 	copy(v, t->kill ? t->kill : t->exit, "t_ns");
 	json_object_set_new(v, "witnesses",
-			    json_pack("{s:o, s:o, s:o}", "kernel_log", tri(t->log_there, t->kill != NULL), "cgroup",
-				      tri(t->group_kills >= 0, t->group_kills > 0), "wait_status",
+			    json_pack("{s:o, s:o, s:o}", "kernel_log", tri(t->log_there, t->kill != NULL),
+				      "cgroup", tri(t->group_kills >= 0, t->group_kills > 0), "wait_status",
 				      tri(t->exit != NULL, killed_from_outside(t))));
 	json_object_set_new(v, "agree", json_boolean(agree(t)));
 	return v;
@@ -185,16 +221,17 @@ static char *disagreement(const struct testimony *t, const char *name)
 	char *text = NULL;
 
 	if (t->log_there)
-		snprintf(log, sizeof(log), "%s (%lld killed in its cgroup)", t->kill ? "killed" : "not killed",
-			 (long long)t->group_logged);
+		snprintf(log, sizeof(log), "%s (%lld killed in its cgroup)",
+			 t->kill ? "killed" : "not killed", (long long)t->group_logged);
 	if (t->group_kills >= 0)
 		snprintf(counter, sizeof(counter), "oom_kill rose by %lld", (long long)t->group_kills);
 	if (t->exit && json_object_get(t->exit, "signal"))
 		snprintf(status, sizeof(status), "signal %lld", (long long)json_number(t->exit, "signal", 0));
 	else if (t->exit)
-		snprintf(status, sizeof(status), "exit %lld", (long long)json_number(t->exit, "exit_code", -1));
-	if (asprintf(&text, "the witnesses disagree about %s: kernel log: %s; cgroup: %s; wait status: %s", name, log, counter,
-		     status) < 0)
+		snprintf(status, sizeof(status), "exit %lld",
+			 (long long)json_number(t->exit, "exit_code", -1));
+	if (asprintf(&text, "the witnesses disagree about %s: kernel log: %s; cgroup: %s; wait status: %s",
+		     name, log, counter, status) < 0)
 		return NULL;
 	return text;
 }
@@ -215,7 +252,7 @@ json_t *outcome_victims(const struct record *r, const json_t *spec, char **ret_d
 	size_t i;
 
 	*ret_disagreement = NULL;
-	json_array_foreach(json_object_get(spec, "processes"), i, one) {
+	json_array_foreach (json_object_get(spec, "processes"), i, one) {
 		const char *name = json_text(one, "name", "");
 		struct testimony t = hear(r, spec, one);
 

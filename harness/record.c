@@ -113,7 +113,8 @@ void record_free(struct record *r)
 	memset(r, 0, sizeof(*r));
 }
 
-const struct series *record_series(const struct record *r, enum sample_kind kind, size_t row, const char *column)
+const struct series *record_series(const struct record *r, enum sample_kind kind, size_t row,
+				   const char *column)
 {
 	size_t columns = json_array_size(r->columns[kind]), i;
 
@@ -132,7 +133,8 @@ const json_t *record_event(const struct record *r, const char *event, const char
 	while (i-- > 0) {
 		const json_t *one = json_array_get(r->events, i);
 
-		if (!strcmp(json_text(one, "event", ""), event) && (!key || !strcmp(json_text(one, key, ""), value)))
+		if (!strcmp(json_text(one, "event", ""), event) &&
+		    (!key || !strcmp(json_text(one, key, ""), value)))
 			return one;
 	}
 	return NULL;

@@ -15,11 +15,11 @@ struct series {
 };
 
 struct record {
-	json_t *events; /* array of {"t_ns": ..., "event": ..., ...} */
-	json_t *columns[SAMPLE_KINDS]; /* arrays of names */
-	size_t rows[SAMPLE_KINDS];     /* how many processes, cgroups; 1 for the system */
+	json_t *events;                      /* array of {"t_ns": ..., "event": ..., ...} */
+	json_t *columns[SAMPLE_KINDS];       /* arrays of names */
+	size_t rows[SAMPLE_KINDS];           /* how many processes, cgroups; 1 for the system */
 	struct series *series[SAMPLE_KINDS]; /* rows x columns */
-	size_t samples; /* of the system */
+	size_t samples;                      /* of the system */
 };
 
 /* Reads what there is, sealed or not. -ENOMEM. */
@@ -28,7 +28,8 @@ int record_read(const struct blackbox *box, struct record *ret, struct err *e);
 void record_free(struct record *r);
 
 /* A series by its column's name, or NULL. */
-const struct series *record_series(const struct record *r, enum sample_kind kind, size_t row, const char *column);
+const struct series *record_series(const struct record *r, enum sample_kind kind, size_t row,
+				   const char *column);
 
 /* The last event of that name whose member key is value (key NULL: any), or NULL. */
 const json_t *record_event(const struct record *r, const char *event, const char *key, const char *value);

@@ -22,11 +22,11 @@ static void number_text(double value, enum metric_unit unit, char ret[64])
 	char text[UNITS_TEXT_MAX];
 	int i = 0;
 
-	if (unit == UNIT_BYTES && value >= 0) {
+	if (unit == METRIC_BYTES && value >= 0) {
 		for (; bytes && bytes % 1024 == 0 && names[i + 1]; i++)
 			bytes /= 1024;
 		snprintf(ret, 64, "%llu%c", (unsigned long long)bytes, names[i]);
-	} else if (unit == UNIT_NS && value >= 0) {
+	} else if (unit == METRIC_NS && value >= 0) {
 		snprintf(ret, 64, "%s", duration_format(text, (uint64_t)value));
 	} else {
 		snprintf(ret, 64, "%.12g", value);
@@ -59,7 +59,7 @@ static bool is_one_of(const json_t *got, const json_t *is)
 
 	if (!json_is_array(is))
 		return same(got, is);
-	json_array_foreach(is, i, one)
+	json_array_foreach (is, i, one)
 		if (same(got, one))
 			return true;
 	return false;
@@ -111,10 +111,12 @@ static bool holds(const json_t *expect, const json_t *got, enum metric_unit unit
 
 		scalar_text(near, unit, middle);
 		snprintf(wanted, WANTED_MAX, "%s within %g %%", middle, within * 100);
-		return json_is_number(got) && fabs(value - json_number_value(near)) <= within * json_number_value(near);
+		return json_is_number(got) &&
+		       fabs(value - json_number_value(near)) <= within * json_number_value(near);
 	}
 	range_text(min, max, unit, wanted);
-	return json_is_number(got) && (!min || value >= json_number_value(min)) && (!max || value <= json_number_value(max));
+	return json_is_number(got) && (!min || value >= json_number_value(min)) &&
+	       (!max || value <= json_number_value(max));
 }
 
 json_t *verdict_expectation(const json_t *expect, const json_t *metrics)
@@ -123,10 +125,11 @@ json_t *verdict_expectation(const json_t *expect, const json_t *metrics)
 	const struct metric *metric = metric_find(that);
 	json_t *got = json_object_get(metrics, that);
 	char wanted[WANTED_MAX];
-	bool ok = holds(expect, got ? got : json_null(), metric ? metric->unit : UNIT_NONE, wanted);
+	bool ok = holds(expect, got ? got : json_null(), metric ? metric->unit : METRIC_COUNT, wanted);
 
-	return json_pack("{s:s, s:s, s:O, s:s, s:s}", "that", that, "wanted", wanted, "got", got ? got : json_null(), "verdict",
-			 ok ? "pass" : "fail", "at", json_text(expect, "at", ""));
+	return json_pack("{s:s, s:s, s:O, s:s, s:s}", "that", that, "wanted", wanted, "got",
+			 got ? got : json_null(), "verdict", ok ? "pass" : "fail", "at",
+			 json_text(expect, "at", ""));
 }
 
 /* What every result has, in the order people read it. */
@@ -134,8 +137,9 @@ static json_t *head(const json_t *spec, const char *place, int trial)
 {
 	json_t *axes = json_object_get(spec, "axes");
 
-	return json_pack("{s:i, s:s, s:s, s:O, s:i, s:s}", "result", 1, "scenario", json_text(spec, "scenario", ""), "cell",
-			 json_text(spec, "cell", "all"), "axes", axes ? axes : json_null(), "trial", trial, "place", place);
+	return json_pack("{s:i, s:s, s:s, s:O, s:i, s:s}", "result", 1, "scenario",
+			 json_text(spec, "scenario", ""), "cell", json_text(spec, "cell", "all"), "axes",
+			 axes ? axes : json_null(), "trial", trial, "place", place);
 }
 
 static json_t *text_or_null(const char *text)
@@ -143,7 +147,8 @@ static json_t *text_or_null(const char *text)
 	return text ? json_string(text) : json_null();
 }
 
-json_t *verdict_without_trial(const json_t *spec, const char *place, int trial, const char *verdict, const char *reason)
+json_t *verdict_without_trial(const json_t *spec, const char *place, int trial, const char *verdict,
+			      const char *reason)
 {
 	json_t *result = head(spec, place, trial);
 
@@ -163,7 +168,7 @@ static json_t *judge(const json_t *spec, const json_t *metrics, bool *ret_ok)
 	size_t i;
 
 	*ret_ok = true;
-	json_array_foreach(json_object_get(spec, "expect"), i, one) {
+	json_array_foreach (json_object_get(spec, "expect"), i, one) {
 		json_t *judged = verdict_expectation(one, metrics);
 
 		*ret_ok = *ret_ok && !strcmp(json_text(judged, "verdict", ""), "pass");
@@ -178,7 +183,7 @@ static void hand_out(json_t *processes, const json_t *metrics)
 	json_t *one;
 	size_t i, j;
 
-	json_array_foreach(processes, i, one) {
+	json_array_foreach (processes, i, one) {
 		json_t *own = json_object();
 		const struct metric *m;
 
@@ -188,15 +193,15 @@ static void hand_out(json_t *processes, const json_t *metrics)
 
 			snprintf(full, sizeof(full), "%s.%s", json_text(one, "name", ""), m->name);
 			value = json_object_get(metrics, full);
-			if (m->unit != UNIT_TEXT && value)
+			if (m->unit != METRIC_WORD && m->unit != METRIC_OUTCOME && value)
 				json_object_set(own, m->name, value);
 		}
 		json_object_set_new(one, "metrics", own);
 	}
 }
 
-static json_t *build(const json_t *spec, const struct blackbox *box, const struct record *record, const char *place,
-		     int trial, const char *broken)
+static json_t *build(const json_t *spec, const struct blackbox *box, const struct record *record,
+		     const char *place, int trial, const char *broken)
 {
 	json_t *result = head(spec, place, trial);
 	json_t *processes = outcome_processes(record, spec);
@@ -208,8 +213,9 @@ static json_t *build(const json_t *spec, const struct blackbox *box, const struc
 	json_t *judged = judge(spec, metrics, &ok);
 
 	hand_out(processes, metrics);
-	json_object_set_new(result, "kernel",
-			    text_or_null(json_text(record_event(record, "start", NULL, NULL), "kernel", NULL)));
+	json_object_set_new(
+		result, "kernel",
+		text_or_null(json_text(record_event(record, "start", NULL, NULL), "kernel", NULL)));
 	json_object_set_new(result, "verdict", json_string(reason ? "broken" : ok ? "pass" : "fail"));
 	json_object_set_new(result, "reason", text_or_null(reason));
 	json_object_set_new(result, "sealed", text_or_null(box->header->sealed ? box->header->seal : NULL));

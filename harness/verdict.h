@@ -19,6 +19,7 @@ int verdict_result(const json_t *spec, const char *box_path, const char *place, 
 		   json_t **ret, struct err *e);
 
 /* result.json of a trial that did not take place: verdict "skip" or "broken", and why. */
-json_t *verdict_without_trial(const json_t *spec, const char *place, int trial, const char *verdict, const char *reason);
+json_t *verdict_without_trial(const json_t *spec, const char *place, int trial, const char *verdict,
+			      const char *reason);
 
 #endif

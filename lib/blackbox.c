@@ -138,7 +138,7 @@ static void commit(struct blackbox *bb, struct bb_record *rec, enum bb_type type
 
 bool bb_append(struct blackbox *bb, enum bb_type type, uint64_t t_ns, const void *data, size_t len)
 {
-	struct bb_record *rec = reserve(bb, len, 0);
+	struct bb_record *rec = reserve(bb, len, type == BB_KMSG ? bb->header->size / 16 : 0);
 
 	if (!rec)
 		return false;

@@ -93,7 +93,10 @@ void bb_close(struct blackbox *bb);
 /* The spec's JSON text, spec_len bytes, not NUL-terminated. */
 const char *bb_spec(const struct blackbox *bb, size_t *ret_len);
 
-/* Appends one record; false when it does not fit (the box stays as it was). */
+/*
+ * Appends one record; false when it does not fit (the box stays as it was).
+ * Text of the kernel's stops at the last sixteenth of the box: events go on.
+ */
 bool bb_append(struct blackbox *bb, enum bb_type type, uint64_t t_ns, const void *data, size_t len);
 
 /* As bb_append() for a sample; leaves the last eighth of the box to events. */

@@ -9,12 +9,12 @@
 #include <stdbool.h>
 
 struct engine_setup {
-	struct blackbox box;	   /* holds the spec; the record goes there */
+	struct blackbox box;       /* holds the spec; the record goes there */
 	const char *stress_path;   /* oomlab-stress */
 	const char *cgroup_parent; /* group below which the trial's own group is made; "" is the root */
-	const char *group_name;	   /* name of that group; must not exist yet */
+	const char *group_name;    /* name of that group; must not exist yet */
 	const char *journal_path;  /* undo journal; NULL where the machine is thrown away */
-	const char *swap_path;	   /* block device or new file to swap on; NULL when the spec wants none */
+	const char *swap_path;     /* block device or new file to swap on; NULL when the spec wants none */
 	bool may_change_machine;   /* sysctls and swap are allowed */
 };
 
@@ -25,7 +25,7 @@ struct engine_setup {
  * left for the place to undo. Returns 0, or -EOPNOTSUPP (skip) or another
  * negative errno with the same reason in e.
  */
-#define SEAL_SKIP "skip: "
+#define SEAL_SKIP   "skip: "
 #define SEAL_FAILED "setup failed: "
 int engine_run(const struct engine_setup *setup, struct err *e);
 

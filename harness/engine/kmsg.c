@@ -33,7 +33,8 @@ void kmsg_read(struct kmsg *k, struct recorder *rec, kmsg_seen seen, void *arg)
 		enum oom_event event;
 		size_t len;
 
-		if (n < 0 && errno == EPIPE) { /* overwritten: the next read goes on with the oldest there is */
+		if (n < 0 &&
+		    errno == EPIPE) { /* overwritten: the next read goes on with the oldest there is */
 			k->lost++;
 			continue;
 		}

@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 struct kmsg {
-	int fd; /* -1: not readable here, then there is no such witness */
+	int fd;        /* -1: not readable here, then there is no such witness */
 	uint64_t lost; /* times the log was overwritten before it was read */
 	struct oom_parser parser;
 };

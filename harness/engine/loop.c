@@ -23,7 +23,9 @@
 #include <unistd.h>
 
 /* How long a process may take to die of SIGKILL before the trial is given up. */
-#define KILL_TIMEOUT_NS (10 * 1000000000ULL)
+#define KILL_TIMEOUT_NS (10 * NS_PER_S)
+/* Reports without a kill that become events; the log has them all. */
+#define REPORTS_MAX 1000
 
 enum source {
 	TICK,
@@ -75,7 +77,7 @@ static int open_loop(struct trial_run *t, struct err *e)
 
 static struct timespec timespec_of(uint64_t ns)
 {
-	return (struct timespec){ (time_t)(ns / 1000000000), (long)(ns % 1000000000) };
+	return (struct timespec){ (time_t)(ns / NS_PER_S), (long)(ns % NS_PER_S) };
 }
 
 static bool any_running(const struct trial_run *t)
@@ -91,7 +93,8 @@ static bool any_running(const struct trial_run *t)
 /* Arms the alarm for whatever comes next: a fault, the deadline or the end of settling. */
 static void arm_alarm(const struct trial_run *t)
 {
-	uint64_t next = t->last_end_ns ? t->last_end_ns + t->spec.settle_ns : t->release_ns + t->spec.timeout_ns;
+	uint64_t next =
+		t->last_end_ns ? t->last_end_ns + t->spec.settle_ns : t->release_ns + t->spec.timeout_ns;
 	struct itimerspec when = { 0 };
 
 	if (!t->last_end_ns && t->next_fault < t->spec.fault_count &&
@@ -125,8 +128,13 @@ static void seen_in_log(void *arg, enum oom_event event, const struct oom_parser
 					     [OOM_PANIC] = "panic" };
 	const struct oom_kill *k = event == OOM_KILLED ? &parser->kill : &parser->pending;
 	struct trial_run *t = arg;
-	struct jsonw *w = event_begin(&t->rec, names[event]);
+	struct jsonw *w;
 	int i = event == OOM_KILLED ? index_of(t, k->pid) : -1;
+
+	/* A group of unkillable processes makes the kernel report without end. */
+	if (event != OOM_KILLED && ++t->reports > REPORTS_MAX)
+		return;
+	w = event_begin(&t->rec, names[event]);
 
 	if (event == OOM_KILLED) {
 		jsonw_str(w, "process", i < 0 ? NULL : t->processes[i].spec->name);

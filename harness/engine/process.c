@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #define OUTPUT_BYTES_MAX 65536
-#define EXEC_TIMEOUT_MS 20000
+#define EXEC_TIMEOUT_MS  20000
 
 static const char *const phase_names[] = PHASE_NAMES;
 
@@ -77,8 +77,8 @@ static void become_ordinary(pid_t engine)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static void child_main(const struct spec_process *spec, const char *stress_path, const struct inherited *child,
-		       pid_t engine)
+static void child_main(const struct spec_process *spec, const char *stress_path,
+		       const struct inherited *child, pid_t engine)
 {
 	char env[sizeof(SHARED_ENV) + 32];
 	char *argv[256] = { (char *)"oomlab-stress" };
@@ -145,12 +145,14 @@ int process_started(struct process *p, const char *stress_path, struct err *e)
 	ssize_t n;
 
 	if (poll(&wait, 1, EXEC_TIMEOUT_MS) == 0)
-		return err_set(e, ETIMEDOUT, "process %s: not started after %d s", p->spec->name, EXEC_TIMEOUT_MS / 1000);
+		return err_set(e, ETIMEDOUT, "process %s: not started after %d s", p->spec->name,
+			       EXEC_TIMEOUT_MS / 1000);
 	n = read(p->gate, &errnum, sizeof(errnum));
 	close(p->gate);
 	p->gate = -1;
 	if (n == sizeof(errnum))
 		return err_errno(e, errnum, "process %s: exec %s", p->spec->name, stress_path);
+	p->started = true;
 	return 0;
 }
 

@@ -23,8 +23,9 @@ struct process {
 	const struct spec_process *spec;
 	pid_t pid; /* 0: not started */
 	bool running;
+	bool started;    /* exec has happened: from here on it is what it is called */
 	bool oom_logged; /* the kernel log said that it was killed */
-	bool sigkilled;	 /* by someone else than the engine */
+	bool sigkilled;  /* by someone else than the engine */
 	enum ended_by ended_by;
 	int gate;   /* our end; closed once it has been released */
 	int bell;   /* our end */
@@ -61,7 +62,8 @@ bool process_output(struct process *p, struct recorder *rec);
 void process_kill(struct process *p, enum ended_by why);
 
 /* It was reaped with this status: records how it ended. */
-void process_reaped(struct process *p, int status, long minor_faults, long major_faults, struct recorder *rec);
+void process_reaped(struct process *p, int status, long minor_faults, long major_faults,
+		    struct recorder *rec);
 
 void process_close(struct process *p);
 

@@ -2,15 +2,6 @@
 #include "harness/engine/recorder.h"
 
 #include <string.h>
-#include <time.h>
-
-uint64_t clock_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 void recorder_init(struct recorder *r, struct blackbox *box)
 {

@@ -4,6 +4,7 @@
 #define OOMLAB_ENGINE_RECORDER_H
 
 #include "lib/blackbox.h"
+#include "lib/clock.h"
 #include "lib/jsonw.h"
 
 #define EVENT_BYTES_MAX 8192
@@ -14,8 +15,6 @@ struct recorder {
 	struct jsonw json;
 	char buf[EVENT_BYTES_MAX];
 };
-
-uint64_t clock_ns(void); /* CLOCK_MONOTONIC */
 
 void recorder_init(struct recorder *r, struct blackbox *box);
 

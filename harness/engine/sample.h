@@ -16,8 +16,8 @@
 #include <sys/types.h>
 
 #define SYSTEM_COLUMNS_MAX 640
-#define SYSTEM_FILES_MAX 16
-#define PROCESS_FIELDS 10
+#define SYSTEM_FILES_MAX   16
+#define PROCESS_FIELDS     10
 
 /* What of a process is sampled. The first PROCESS_FIELDS are lines of /proc/PID/status. */
 enum process_column {

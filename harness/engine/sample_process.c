@@ -106,6 +106,8 @@ void process_sampler_read(struct process_sampler *s)
 	if (n <= 0) /* ESRCH: it is gone */
 		return;
 	fields_read(text, (size_t)n, s->fields, PROCESS_FIELDS, BB_MISSING, s->values);
+	if (s->values[P_RSS] == BB_MISSING) /* its memory is gone: oom_score would say 0 */
+		return;
 	n = pread(s->stat, text, sizeof(text), 0);
 	if (n > 0)
 		read_faults(text, (size_t)n, &s->values[P_MINOR_FAULTS], &s->values[P_MAJOR_FAULTS]);

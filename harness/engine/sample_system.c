@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define TEXT_MAX 16384
+#define TEXT_MAX  16384
 #define NODES_MAX 8
 
 static int add_name(struct system_sampler *s, const char *prefix, const char *name, int len)

@@ -55,8 +55,8 @@ static int make_group(struct trial_run *t, const char *name, struct err *e)
 	struct jsonw *w;
 	int r;
 
-	if (snprintf(g->path, sizeof(g->path), "%s%s%s/%s", parent, parent[0] ? "/" : "", t->setup->group_name, name) >=
-	    (int)sizeof(g->path))
+	if (snprintf(g->path, sizeof(g->path), "%s%s%s/%s", parent, parent[0] ? "/" : "",
+		     t->setup->group_name, name) >= (int)sizeof(g->path))
 		return err_set(e, ENAMETOOLONG, "cgroup %s: path too long", name);
 	r = cg_make(&t->cgroups, g->path, e);
 	if (r == 0)
@@ -95,8 +95,8 @@ static int resolve(const char *value, char ret[32], struct err *e)
 	return 0;
 }
 
-static void record_change(struct trial_run *t, const char *event, const char *group, const char *key, const char *wanted,
-			  const char *was, const char *got)
+static void record_change(struct trial_run *t, const char *event, const char *group, const char *key,
+			  const char *wanted, const char *was, const char *got)
 {
 	struct jsonw *w = event_begin(&t->rec, event);
 
@@ -117,7 +117,8 @@ int trial_change(struct trial_run *t, const struct spec_change *c, const char *e
 
 	if (c->group < 0) {
 		if (!t->setup->may_change_machine)
-			return err_set(e, EOPNOTSUPP, "sysctl %s: this machine's settings are not to be changed", c->key);
+			return err_set(e, EOPNOTSUPP,
+				       "sysctl %s: this machine's settings are not to be changed", c->key);
 		r = undo_sysctl(&t->undo, c->key, c->value, was, got, e);
 		record_change(t, event, NULL, c->key, c->value, was, got);
 		return r;
@@ -157,8 +158,10 @@ static int set_adj(const struct process *p, struct err *e)
 	snprintf(text, sizeof(text), "%d", p->spec->adj);
 	r = file_put(path, text, &why);
 	if (r == -EACCES)
-		return err_set(e, EOPNOTSUPP, "process %s: oom_score_adj %d is lower than this machine allows (CAP_SYS_RESOURCE)",
-			       p->spec->name, p->spec->adj);
+		return err_set(
+			e, EOPNOTSUPP,
+			"process %s: oom_score_adj %d is lower than this machine allows (CAP_SYS_RESOURCE)",
+			p->spec->name, p->spec->adj);
 	return r < 0 && p->spec->adj_set ? err_set(e, -r, "process %s: %s", p->spec->name, why.text) : 0;
 }
 

@@ -76,15 +76,17 @@ static int parse_cgroups(struct spec *s, json_t *list, struct err *e)
 	size_t i;
 	int r;
 
-	json_array_foreach(list, i, one) {
+	json_array_foreach (list, i, one) {
 		if (s->cgroup_count == SPEC_CGROUPS_MAX)
 			return bad(e, "more than 32 cgroups");
 		s->cgroups[s->cgroup_count].path = json_text(one, "path", NULL);
 		if (!s->cgroups[s->cgroup_count].path)
 			return bad(e, "a cgroup without a path");
-		json_object_foreach(json_object_get(one, "set"), key, value) {
+		json_object_foreach (json_object_get(one, "set"), key, value) {
 			r = add_change(s->setup, &s->setup_count,
-				       (struct spec_change){ 0, (int)s->cgroup_count, key, json_string_value(value) }, e);
+				       (struct spec_change){ 0, (int)s->cgroup_count, key,
+							     json_string_value(value) },
+				       e);
 			if (r < 0)
 				return r;
 		}
@@ -98,10 +100,10 @@ static int parse_faults(struct spec *s, json_t *list, struct err *e)
 	json_t *fault, *one;
 	size_t i, j;
 
-	json_array_foreach(list, i, fault) {
+	json_array_foreach (list, i, fault) {
 		uint64_t at = (uint64_t)json_number(fault, "at", 0);
 
-		json_array_foreach(json_object_get(fault, "set"), j, one) {
+		json_array_foreach (json_object_get(fault, "set"), j, one) {
 			const char *group = json_text(one, "cgroup", NULL);
 			struct spec_change c = { at, -1, json_text(one, group ? "key" : "sysctl", NULL),
 						 json_text(one, "value", NULL) };
@@ -130,13 +132,13 @@ static int parse_all(struct spec *s, struct err *e)
 	r = parse_cgroups(s, json_object_get(s->json, "cgroups"), e);
 	if (r < 0)
 		return r;
-	json_object_foreach(json_object_get(s->json, "sysctl"), key, value) {
+	json_object_foreach (json_object_get(s->json, "sysctl"), key, value) {
 		r = add_change(s->setup, &s->setup_count,
 			       (struct spec_change){ 0, -1, key, json_string_value(value) }, e);
 		if (r < 0)
 			return r;
 	}
-	json_array_foreach(json_object_get(s->json, "processes"), i, value) {
+	json_array_foreach (json_object_get(s->json, "processes"), i, value) {
 		r = parse_process(s, value, e);
 		if (r < 0)
 			return r;

@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 #define SPEC_PROCESSES_MAX 64
-#define SPEC_CGROUPS_MAX 32
-#define SPEC_CHANGES_MAX 256
+#define SPEC_CGROUPS_MAX   32
+#define SPEC_CHANGES_MAX   256
 
 struct spec_process {
 	const char *name;
@@ -28,7 +28,7 @@ struct spec_cgroup {
 /* One value to set: a limit of a group, or a sysctl where group is NULL. */
 struct spec_change {
 	uint64_t at_ns; /* since the processes started; 0 for what is set before */
-	int group;	/* index into cgroups, -1: sysctl */
+	int group;      /* index into cgroups, -1: sysctl */
 	const char *key;
 	const char *value;
 };

@@ -39,7 +39,8 @@ void trial_sample_process(struct trial_run *t, unsigned int index, bool record)
 	p->sampler.values[P_ALLOCATED] = (int64_t)p->page->allocated_bytes;
 	p->sampler.values[P_TOUCHED] = (int64_t)p->page->touched_bytes;
 	if (record)
-		bb_append_sample(t->rec.box, BB_PROCESS, recorder_now(&t->rec), index, p->sampler.values, P_COLUMNS);
+		bb_append_sample(t->rec.box, BB_PROCESS, recorder_now(&t->rec), index, p->sampler.values,
+				 P_COLUMNS);
 }
 
 static void sample_groups(struct trial_run *t, uint64_t now, bool record)
@@ -70,11 +71,12 @@ void trial_tick(struct trial_run *t, bool forced)
 
 	if (record) {
 		system_sampler_read(&t->system);
-		bb_append_sample(t->rec.box, BB_SYSTEM, now, 0, t->system.values, (uint32_t)t->system.columns);
+		bb_append_sample(t->rec.box, BB_SYSTEM, now, 0, t->system.values,
+				 (uint32_t)t->system.columns);
 	}
 	sample_groups(t, now, record);
 	for (i = 0; i < t->process_count; i++) {
-		if (!t->processes[i].running)
+		if (!t->processes[i].running || !t->processes[i].started)
 			continue;
 		trial_sample_process(t, i, record);
 		rss += known(t->processes[i].sampler.values[P_RSS]);

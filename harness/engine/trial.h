@@ -33,6 +33,7 @@ struct trial_run {
 	struct system_sampler system;
 	struct kmsg kmsg;
 	uint64_t ticks;
+	unsigned int reports;
 	uint64_t release_ns;  /* when the gates opened, on the trial's clock */
 	uint64_t last_end_ns; /* when the last process ended; 0 while one runs */
 	unsigned int next_fault;

@@ -65,8 +65,10 @@ static int note(struct undo *u, json_t *line, struct err *e)
 
 int undo_create(const char *journal, pid_t harness, struct err *e)
 {
-	return append(journal, O_CREAT | O_EXCL,
-		      json_pack("{s:i, s:I}", "harness", (int)harness, "started", (json_int_t)start_ticks(harness)), e);
+	return append(
+		journal, O_CREAT | O_EXCL,
+		json_pack("{s:i, s:I}", "harness", (int)harness, "started", (json_int_t)start_ticks(harness)),
+		e);
 }
 
 /* "vm.overcommit_memory" -> "/proc/sys/vm/overcommit_memory" */
@@ -110,7 +112,8 @@ int undo_sysctl(struct undo *u, const char *name, const char *value, char ret_wa
 		return err_set(e, EOPNOTSUPP, "this kernel has no sysctl %s", name);
 	r = read_line(path, ret_was, e);
 	if (r == 0)
-		r = note(u, json_pack("{s:s, s:s, s:s}", "undo", "sysctl", "path", path, "value", ret_was), e);
+		r = note(u, json_pack("{s:s, s:s, s:s}", "undo", "sysctl", "path", path, "value", ret_was),
+			 e);
 	if (r == 0)
 		r = file_put(path, value, e);
 	if (r == 0)
@@ -178,7 +181,8 @@ static int undo_cgroup(const char *path, struct err *e)
 
 static int undo_swap(const char *path, bool remove_it, struct err *e)
 {
-	/* EINVAL: not swapped on (the trial died between the note and swapon, or the machine was rebooted). */
+	/* EINVAL: not swapped on (the trial died between the note and swapon, or the machine was rebooted).
+	 */
 	if (swapoff(path) < 0 && errno != EINVAL && errno != ENOENT)
 		return err_errno(e, errno, "swap %s: swapoff", path);
 	if (remove_it && unlink(path) < 0 && errno != ENOENT)

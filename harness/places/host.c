@@ -5,6 +5,7 @@
 #include "cgroups/cgroups.h"
 #include "harness/engine/engine.h"
 #include "harness/engine/undo.h"
+#include "lib/clock.h"
 #include "lib/files.h"
 #include "lib/json.h"
 #include "lib/paths.h"
@@ -21,7 +22,7 @@
 #include <unistd.h>
 
 /* Starting, killing and reaping 64 processes and writing their last samples takes well under this. */
-#define OVERHEAD_NS (60 * 1000000000ULL)
+#define OVERHEAD_NS (60 * NS_PER_S)
 
 static int parent_group(const struct cg_system *sys, const struct place_options *o, char ret[], size_t room,
 			struct err *why)
@@ -48,18 +49,21 @@ static int machine_matches(const json_t *machine, const struct cg_system *sys, s
 
 	uname(&u);
 	if (kernel && (!version || strncmp(u.release, version + 1, strlen(version + 1)) != 0))
-		return err_set(why, EOPNOTSUPP, "this machine runs kernel %s, the scenario wants %s: use --place guest",
+		return err_set(why, EOPNOTSUPP,
+			       "this machine runs kernel %s, the scenario wants %s: use --place guest",
 			       u.release, kernel);
 	if ((uint64_t)json_number(machine, "memory", 0) > ram)
 		return err_set(why, EOPNOTSUPP, "this machine has %s of memory, the scenario wants %s",
-			       size_format(have, ram), size_format(want, (uint64_t)json_number(machine, "memory", 0)));
+			       size_format(have, ram),
+			       size_format(want, (uint64_t)json_number(machine, "memory", 0)));
 	if (json_number(machine, "cpus", 0) > sysconf(_SC_NPROCESSORS_ONLN))
 		return err_set(why, EOPNOTSUPP, "this machine has %ld CPUs, the scenario wants %lld",
 			       sysconf(_SC_NPROCESSORS_ONLN), (long long)json_number(machine, "cpus", 0));
 	if (json_array_size(json_object_get(machine, "nodes")) > 1)
 		return err_set(why, EOPNOTSUPP, "NUMA nodes are made in a guest: use --place guest");
 	if (cgroup && cgroup[0] == 'v' && atoi(cgroup + 1) != sys->version)
-		return err_set(why, EOPNOTSUPP, "this machine has its memory controller on cgroup v%d, the scenario wants %s",
+		return err_set(why, EOPNOTSUPP,
+			       "this machine has its memory controller on cgroup v%d, the scenario wants %s",
 			       sys->version, cgroup);
 	return 0;
 }
@@ -70,8 +74,8 @@ static int limits_exist(const json_t *spec, const struct cg_system *sys, struct 
 	const char *key;
 	size_t i;
 
-	json_array_foreach(json_object_get(spec, "cgroups"), i, one)
-		json_object_foreach(json_object_get(one, "set"), key, value)
+	json_array_foreach (json_object_get(spec, "cgroups"), i, one)
+		json_object_foreach (json_object_get(one, "set"), key, value)
 			if (cg_key_here(sys->version, key, why) < 0)
 				return err_prefix(why, "cgroups.%s", json_text(one, "path", ""));
 	return 0;
@@ -84,8 +88,8 @@ static bool changes_sysctls(const json_t *spec)
 
 	if (json_object_size(json_object_get(spec, "sysctl")))
 		return true;
-	json_array_foreach(json_object_get(spec, "faults"), i, fault)
-		json_array_foreach(json_object_get(fault, "set"), j, one)
+	json_array_foreach (json_object_get(spec, "faults"), i, fault)
+		json_array_foreach (json_object_get(fault, "set"), j, one)
 			if (json_object_get(one, "sysctl"))
 				return true;
 	return false;
@@ -113,13 +117,14 @@ static int adjs_allowed(const json_t *spec, struct err *why)
 	json_t *one;
 	size_t i;
 
-	json_array_foreach(json_object_get(spec, "processes"), i, one) {
+	json_array_foreach (json_object_get(spec, "processes"), i, one) {
 		const json_t *adj = json_object_get(one, "oom_score_adj");
 
 		if (json_is_integer(adj) && !adj_allowed(json_integer_value(adj)))
-			return err_set(why, EOPNOTSUPP,
-				       "processes.%s: oom_score_adj %lld is lower than this machine allows (CAP_SYS_RESOURCE): use --place guest",
-				       json_text(one, "name", ""), (long long)json_integer_value(adj));
+			return err_set(
+				why, EOPNOTSUPP,
+				"processes.%s: oom_score_adj %lld is lower than this machine allows (CAP_SYS_RESOURCE): use --place guest",
+				json_text(one, "name", ""), (long long)json_integer_value(adj));
 	}
 	return 0;
 }
@@ -143,10 +148,13 @@ static int host_can(const json_t *spec, const struct place_options *o, struct er
 	if (r < 0)
 		return -EOPNOTSUPP;
 	if (!o->allow_host_changes && changes_sysctls(spec))
-		return err_set(why, EOPNOTSUPP,
-			       "it changes sysctls of the whole machine: use --place guest, or --allow-host-changes");
+		return err_set(
+			why, EOPNOTSUPP,
+			"it changes sysctls of the whole machine: use --place guest, or --allow-host-changes");
 	if (!o->allow_host_changes && json_is_object(json_object_get(machine, "swap")))
-		return err_set(why, EOPNOTSUPP, "it adds swap to the whole machine: use --place guest, or --allow-host-changes");
+		return err_set(
+			why, EOPNOTSUPP,
+			"it adds swap to the whole machine: use --place guest, or --allow-host-changes");
 	return 0;
 }
 
@@ -183,8 +191,11 @@ static int make_group(struct trial *t, const struct cg_system *sys, char ret_gro
 static void run_engine(const struct trial *t, const struct cg_system *sys, const char *group)
 {
 	char stress[PATH_LEN_MAX], swap[PATH_LEN_MAX], parent[640], engine[704];
-	struct engine_setup setup = { .stress_path = stress, .cgroup_parent = parent, .group_name = t->group_name,
-				      .journal_path = t->journal_path, .swap_path = swap,
+	struct engine_setup setup = { .stress_path = stress,
+				      .cgroup_parent = parent,
+				      .group_name = t->group_name,
+				      .journal_path = t->journal_path,
+				      .swap_path = swap,
 				      .may_change_machine = t->options->allow_host_changes };
 	struct err e = ERR_INIT;
 	int r;
@@ -244,7 +255,8 @@ static uint64_t host_deadline(const json_t *spec)
 {
 	const json_t *stop = json_object_get(spec, "stop");
 
-	return (uint64_t)json_number(stop, "timeout", 0) + (uint64_t)json_number(stop, "settle", 0) + OVERHEAD_NS;
+	return (uint64_t)json_number(stop, "timeout", 0) + (uint64_t)json_number(stop, "settle", 0) +
+	       OVERHEAD_NS;
 }
 
 static int host_finish(struct trial *t, int status, bool timed_out, struct err *why)
@@ -253,7 +265,8 @@ static int host_finish(struct trial *t, int status, bool timed_out, struct err *
 
 	r = undo_replay(t->journal_path, why);
 	if (r < 0)
-		return err_prefix(why, "what the trial changed could not all be undone (try `oomlab doctor --repair`)");
+		return err_prefix(
+			why, "what the trial changed could not all be undone (try `oomlab doctor --repair`)");
 	r = place_sealed(t->box_path, why);
 	if (r != -EAGAIN)
 		return r;
@@ -267,6 +280,7 @@ static int host_finish(struct trial *t, int status, bool timed_out, struct err *
 
 const struct place place_host = {
 	.name = "host",
+	.about = "this machine, in a cgroup of its own",
 	.can = host_can,
 	.prepare = host_prepare,
 	.start = host_start,

@@ -12,24 +12,25 @@
 
 /* What the command line says about places; the same for every trial of a run. */
 struct place_options {
-	const char *cgroup_parent;  /* host: --cgroup-parent, NULL: the default */
-	bool allow_host_changes;    /* host: sysctls and swap */
-	const char *accel;	    /* guest: auto, kvm, tcg */
+	const char *cgroup_parent; /* host: --cgroup-parent, NULL: the default */
+	bool allow_host_changes;   /* host: sysctls and swap */
+	const char *accel;         /* guest: auto, kvm, tcg */
 };
 
 /* One trial as a place sees it. The runner owns the paths and the directory. */
 struct trial {
 	const json_t *spec;
 	const struct place_options *options;
-	char *dir;	/* absolute; exists, empty but for the box */
-	char *box_path; /* absolute; the black box, created with the spec in it */
-	char *journal_path; /* undo journal, absolute; not there yet */
+	char *dir;           /* absolute; exists, empty but for the box */
+	char *box_path;      /* absolute; the black box, created with the spec in it */
+	char *journal_path;  /* undo journal, absolute; not there yet */
 	char group_name[64]; /* oomlab.<pid of the harness>.<number of the trial> */
-	pid_t pid;	/* set by start(): a child of the caller, to be reaped by it */
+	pid_t pid;           /* set by start(): a child of the caller, to be reaped by it */
 };
 
 struct place {
 	const char *name;
+	const char *about; /* one line */
 	/*
 	 * Can this machine run that spec here? 0, or -EOPNOTSUPP with the reason
 	 * for a skip in why. Quick, changes nothing.

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+/* From the words on the command line to scenario files. */
+#include "harness/verbs.h"
+
+#include "lib/paths.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <fts.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define FILES_MAX 4096
+
+static int by_name(const FTSENT **a, const FTSENT **b)
+{
+	return strcmp((*a)->fts_name, (*b)->fts_name);
+}
+
+static bool is_scenario(const char *name)
+{
+	size_t len = strlen(name);
+
+	return (len > 5 && !strcmp(name + len - 5, ".yaml")) || (len > 4 && !strcmp(name + len - 4, ".yml"));
+}
+
+/* Adds every scenario file below dir, or with name the one called NAME.yaml. */
+static int walk(const char *dir, const char *name, char **list, size_t *count)
+{
+	char *const roots[] = { (char *)dir, NULL };
+	FTS *tree = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, by_name);
+	FTSENT *f;
+	int r = 0;
+
+	if (!tree)
+		return -errno;
+	while (r == 0 && (f = fts_read(tree))) {
+		size_t stem = strcspn(f->fts_name, ".");
+
+		if (f->fts_info != FTS_F || !is_scenario(f->fts_name))
+			continue;
+		if (name && (strlen(name) != stem || strncmp(f->fts_name, name, stem) != 0))
+			continue;
+		if (*count == FILES_MAX)
+			r = -E2BIG;
+		else if (!(list[(*count)++] = strdup(f->fts_path)))
+			r = -ENOMEM;
+	}
+	fts_close(tree);
+	return r;
+}
+
+int catalogue_find(const char *word, char ***ret, struct err *e)
+{
+	char **list = calloc(FILES_MAX + 1, sizeof(*list));
+	char dir[PATH_LEN_MAX];
+	size_t count = 0;
+	struct stat st;
+	int r = 0;
+
+	if (!list)
+		return err_set(e, ENOMEM, "out of memory");
+	if (stat(word, &st) == 0 && S_ISDIR(st.st_mode))
+		r = walk(word, NULL, list, &count);
+	else if (strchr(word, '/') || is_scenario(word) || stat(word, &st) == 0)
+		list[count++] = strdup(word); /* whatever is wrong with it, loading says */
+	else if (paths_data("scenarios", dir) == 0)
+		r = walk(dir, word, list, &count);
+	if (r == 0 && count == 0)
+		r = stat(word, &st) == 0
+			    ? err_set(e, ENOENT, "%s: no scenario (*.yaml) in this folder", word)
+			    : err_set(e, ENOENT,
+				      "%s: no file, no folder and no scenario of oomlab's; see oomlab list scenarios",
+				      word);
+	else if (r < 0)
+		r = err_errno(e, -r, "%s", word);
+	if (r < 0)
+		catalogue_free(list);
+	else
+		*ret = list;
+	return r;
+}
+
+void catalogue_free(char **paths)
+{
+	size_t i;
+
+	for (i = 0; paths && paths[i]; i++)
+		free(paths[i]);
+	free(paths);
+}
