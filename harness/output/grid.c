@@ -5,8 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GAP         2
-#define SHRUNK_MIN  8
+#define GAP        2
+#define SHRUNK_MIN 8 /* where texts stop being cut; */
+#define WORD_MAX                                                                                             \
+	12 /* at first already where a word of the head would break, if it is no longer than this            \
+	    */
 #define HEAD_BREAKS " _.-/,"
 
 size_t text_width(const char *text)
@@ -64,11 +67,9 @@ void grid_free(struct grid *g)
 	memset(g, 0, sizeof(*g));
 }
 
-/* "12", "1082M", "0.5", "50%", "-", "". */
+/* "12", "1082M", "0.5", "50%" */
 static bool numeric(const char *text)
 {
-	if (strcmp(text, "-") == 0 || !*text)
-		return true;
 	if (!isdigit((unsigned char)text[*text == '-']))
 		return false;
 	text += 1;
@@ -78,44 +79,62 @@ static bool numeric(const char *text)
 
 void grid_align(struct grid *g)
 {
-	size_t i;
+	size_t numbers[GRID_COLUMNS_MAX] = { 0 }, others[GRID_COLUMNS_MAX] = { 0 }, i;
 
+	for (i = 0; i < g->cell_count; i++) {
+		const char *text = g->cells[i].text;
+
+		if (numeric(text))
+			numbers[i % g->column_count]++;
+		else if (*text && strcmp(text, "-") != 0)
+			others[i % g->column_count]++;
+	}
 	for (i = 0; i < g->column_count; i++)
-		g->columns[i].right = g->cell_count > 0;
-	for (i = 0; i < g->cell_count; i++)
-		if (!numeric(g->cells[i].text))
-			g->columns[i % g->column_count].right = false;
+		g->columns[i].right = numbers[i] && !others[i];
+}
+
+/* Bytes up to and with the first break of head; *ret_width does not count a space there. */
+static size_t piece(const char *head, size_t *ret_width)
+{
+	size_t n = strcspn(head, HEAD_BREAKS);
+
+	*ret_width = n + (head[n] && head[n] != ' ');
+	return n + (head[n] ? 1 : 0);
 }
 
 /* Bytes of head that go on its next line of at most width columns. */
 static size_t head_line(const char *head, size_t width)
 {
-	size_t best = 0, at = 0;
+	size_t best = 0, at = 0, n, shown;
 
 	if (text_width(head) <= width)
 		return strlen(head);
 	while (head[at]) {
-		size_t next = at + strcspn(head + at, HEAD_BREAKS);
-
-		next += head[next] ? 1 : 0;
-		if (next > width)
+		n = piece(head + at, &shown);
+		if (at + shown > width)
 			break;
-		best = at = next;
+		best = at += n;
 	}
 	return best ? best : width;
 }
 
 static size_t longest_piece(const char *head)
 {
-	size_t longest = 1, n;
+	size_t longest = 1, shown;
 
-	for (; *head; head += n) {
-		n = strcspn(head, HEAD_BREAKS);
-		n += head[n] ? 1 : 0;
-		if (n > longest)
-			longest = n;
+	while (*head) {
+		head += piece(head, &shown);
+		if (shown > longest)
+			longest = shown;
 	}
 	return longest;
+}
+
+static size_t least(const struct grid_column *c, bool whole_words)
+{
+	size_t word = longest_piece(c->head);
+
+	return whole_words && word > SHRUNK_MIN && word <= WORD_MAX ? word : SHRUNK_MIN;
 }
 
 static size_t total_width(const struct grid *g)
@@ -127,7 +146,24 @@ static size_t total_width(const struct grid *g)
 	return sum;
 }
 
-/* First whole heads, then heads in pieces where the width asks for it, then texts that lose their middle. */
+/* Takes one column from the widest text; false when none has one to give. */
+static bool shrink(struct grid *g, bool whole_words)
+{
+	struct grid_column *widest = NULL;
+	size_t i;
+
+	for (i = 0; i < g->column_count; i++) {
+		struct grid_column *c = &g->columns[i];
+
+		if (c->shrinks && c->width > least(c, whole_words) && (!widest || c->width > widest->width))
+			widest = c;
+	}
+	if (widest)
+		widest->width--;
+	return widest;
+}
+
+/* First whole heads, then heads in pieces where the width asks for it, then texts that are cut. */
 static void lay_out(struct grid *g, size_t width)
 {
 	size_t natural[GRID_COLUMNS_MAX], i;
@@ -149,67 +185,97 @@ static void lay_out(struct grid *g, size_t width)
 		if (natural[i] > c->width && total_width(g) - c->width + natural[i] <= width)
 			c->width = natural[i];
 	}
-	while (total_width(g) > width) {
-		struct grid_column *widest = NULL;
-
-		for (i = 0; i < g->column_count; i++) {
-			struct grid_column *c = &g->columns[i];
-
-			if (c->shrinks && c->width > SHRUNK_MIN && (!widest || c->width > widest->width))
-				widest = c;
-		}
-		if (!widest)
-			break;
-		widest->width--;
-	}
+	for (i = 0; i < 2; i++)
+		while (total_width(g) > width && shrink(g, i == 0))
+			;
 }
 
-static void pad(FILE *out, size_t n)
-{
-	fprintf(out, "%*s", (int)n, "");
-}
-
-/* Prints len bytes of text in its column; what is last in a line is not padded. */
+/* Prints len bytes of text in its column. *gap is the space owed before it: none stays at the end of a line.
+ */
 static void put(FILE *out, const struct grid_column *c, const char *text, size_t len, const char *style,
-		bool last)
+		size_t *gap)
 {
 	char *one = strndup(text, len);
 	size_t w = one ? text_width(one) : 0;
 	size_t space = w < c->width ? c->width - w : 0;
 
 	if (c->right)
-		pad(out, space);
-	if (style && len)
-		fprintf(out, "\033[%sm%s\033[0m", style, one ? one : "");
-	else
-		fputs(one ? one : "", out);
-	if (!last)
-		pad(out, (c->right ? 0 : space) + GAP);
+		*gap += space;
+	if (w) {
+		fprintf(out, "%*s", (int)*gap, "");
+		if (style)
+			fprintf(out, "\033[%sm%s\033[0m", style, one);
+		else
+			fputs(one, out);
+		*gap = 0;
+	}
+	*gap += GAP + (c->right ? 0 : space);
 	free(one);
 }
 
-/* "a-very-long-value" -> "a-ver..alue" */
-static void put_cut(FILE *out, const struct grid_column *c, const char *text, const char *style, bool last)
+/* Past n code points. */
+static const char *skip(const char *text, size_t n)
 {
-	size_t width = text_width(text), head, tail;
-	const char *p = text;
+	for (; n && *text; n--)
+		do
+			text++;
+		while (((unsigned char)*text & 0xc0) == 0x80);
+	return text;
+}
+
+/*
+ * A text that is too long loses what all texts of its column start with, then its end:
+ * "/boot/vmlinuz-6.12.9-cloud" -> "..6.12.."
+ */
+static void put_cut(FILE *out, const struct grid_column *c, const struct grid_cell *cell, const char *style,
+		    size_t *gap)
+{
+	const char *start = cell->text, *end = start + strlen(start);
+	size_t width = text_width(start);
 	char cut[512];
 
-	if (width <= c->width || c->width < 4) {
-		put(out, c, text, strlen(text), style, last);
+	if (width <= c->width || c->width < SHRUNK_MIN) {
+		put(out, c, start, strlen(start), style, gap);
 		return;
 	}
-	head = (c->width - 2) / 2;
-	tail = c->width - 2 - head;
-	for (width -= tail; width > 0; width -= ((unsigned char)*p & 0xc0) != 0x80)
-		p++;
-	while (((unsigned char)*p & 0xc0) == 0x80)
-		p++;
-	for (width = 0; head && text[width]; width++)
-		if (((unsigned char)text[width + 1] & 0xc0) != 0x80)
-			head--;
-	snprintf(cut, sizeof(cut), "%.*s..%s", (int)width, text, p);
-	put(out, c, cut, strlen(cut), style, last);
+	if (c->common > 2) {
+		size_t most = width - (c->width - 2);
+
+		start = skip(start, c->common < most ? c->common : most);
+		width = text_width(start) + 2;
+	}
+	if (width > c->width)
+		end = skip(start, c->width - 2 - (start == cell->text ? 0 : 2));
+	snprintf(cut, sizeof(cut), "%s%.*s%s", start == cell->text ? "" : "..", (int)(end - start), start,
+		 *end ? ".." : "");
+	put(out, c, cut, strlen(cut), style, gap);
+}
+
+/* How many code points all texts of each column have in common at their start. */
+static void find_common(struct grid *g)
+{
+	size_t i, n;
+
+	for (i = 0; i < g->cell_count; i++) {
+		struct grid_column *c = &g->columns[i % g->column_count];
+		const char *text = g->cells[i].text, *first = g->cells[i % g->column_count].text;
+
+		for (n = 0; text[n] && text[n] == first[n];)
+			n++;
+		while (n && ((unsigned char)text[n] & 0xc0) == 0x80)
+			n--;
+		if (i < g->column_count)
+			c->common = n;
+		else if (*text && n < c->common)
+			c->common = n;
+	}
+	for (i = 0; i < g->column_count && i < g->cell_count; i++) {
+		const char *first = g->cells[i].text;
+		size_t bytes = g->columns[i].common;
+
+		/* Alike to the end: nothing tells them apart anyhow. */
+		g->columns[i].common = first[bytes] ? text_width(first) - text_width(first + bytes) : 0;
+	}
 }
 
 static void print_heads(FILE *out, const struct grid *g, bool colour)
@@ -227,11 +293,14 @@ static void print_heads(FILE *out, const struct grid *g, bool colour)
 			most = lines[i];
 	}
 	for (line = 0; line < most; line++) {
+		size_t gap = 0;
+
 		for (i = 0; i < g->column_count; i++) {
 			bool now = line + lines[i] >= most;
 			size_t len = now ? head_line(rest[i], g->columns[i].width) : 0;
 
-			put(out, &g->columns[i], rest[i], len, colour ? "1" : NULL, i + 1 == g->column_count);
+			put(out, &g->columns[i], rest[i], len - (len && rest[i][len - 1] == ' '),
+			    colour ? "1" : NULL, &gap);
 			rest[i] += len;
 		}
 		fputc('\n', out);
@@ -240,18 +309,20 @@ static void print_heads(FILE *out, const struct grid *g, bool colour)
 
 void grid_print(FILE *out, struct grid *g, size_t width, bool colour)
 {
-	size_t i;
+	size_t gap = 0, i;
 
 	if (g->failed || !g->column_count)
 		return;
 	lay_out(g, width);
+	find_common(g);
 	print_heads(out, g, colour);
 	for (i = 0; i < g->cell_count; i++) {
 		size_t column = i % g->column_count;
-		bool last = column + 1 == g->column_count;
 
-		put_cut(out, &g->columns[column], g->cells[i].text, colour ? g->cells[i].style : NULL, last);
-		if (last)
-			fputc('\n', out);
+		put_cut(out, &g->columns[column], &g->cells[i], colour ? g->cells[i].style : NULL, &gap);
+		if (column + 1 < g->column_count)
+			continue;
+		fputc('\n', out);
+		gap = 0;
 	}
 }

@@ -12,8 +12,9 @@
 struct grid_column {
 	char *head;
 	bool right;
-	bool shrinks; /* may lose the middle of its texts when the grid is too wide */
+	bool shrinks; /* its texts may be cut when the grid is too wide */
 	size_t width;
+	size_t common; /* code points that all of its texts start with */
 };
 
 struct grid_cell {

@@ -190,8 +190,10 @@ static void row(struct grid *g, const struct part *p, const json_t *result, cons
 		else
 			grid_cell(g, "", NULL);
 	}
-	if (p->trials)
-		cell_of(g, first ? json_object_get(result, "trial") : NULL);
+	if (p->trials && first)
+		cell_of(g, json_object_get(result, "trial"));
+	else if (p->trials)
+		grid_cell(g, "", NULL);
 	if (p->processes)
 		grid_cell(g, json_text(process, "name", "-"), NULL);
 	size_cell(g, metrics, "allocated");
@@ -260,7 +262,7 @@ static void got(FILE *out, const json_t *value, const char *wanted)
 		return;
 	}
 	if (!value || json_is_null(value)) {
-		fputs("not known", out);
+		fputs("unknown", out);
 		return;
 	}
 	text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);

@@ -16,13 +16,14 @@ static bool judged(const json_t *result)
 	return has_verdict(result, "pass") || has_verdict(result, "fail");
 }
 
-/* A description on one line; '#' would start a directive. */
-static void words(FILE *out, const char *text)
+/* Text on one line. In a description (not in the reason of a directive) '#' is escaped: it would start one.
+ */
+static void words(FILE *out, const char *text, bool escape)
 {
 	for (; *text; text++) {
 		unsigned char c = (unsigned char)*text;
 
-		if (c == '#' || c == '\\')
+		if (escape && (c == '#' || c == '\\'))
 			fputc('\\', out);
 		if (c == '\n' && !text[1])
 			break;
@@ -38,10 +39,10 @@ static void name(FILE *out, const json_t *result)
 	const char *cell = json_text(result, "cell", "");
 	int64_t trial = json_number(result, "trial", 1);
 
-	words(out, json_text(result, "scenario", "?"));
+	words(out, json_text(result, "scenario", "?"), true);
 	if (*cell)
 		fputc('/', out);
-	words(out, cell);
+	words(out, cell, true);
 	if (trial > 1)
 		fprintf(out, " (trial %lld)", (long long)trial);
 }
@@ -77,9 +78,9 @@ static void expectation(FILE *out, size_t number, const json_t *result, const js
 	fprintf(out, "%s %zu - ", failed ? "not ok" : "ok", number);
 	name(out, result);
 	fputs(": ", out);
-	words(out, json_text(one, "that", "?"));
+	words(out, json_text(one, "that", "?"), true);
 	fputs(" is ", out);
-	words(out, json_text(one, "wanted", "?"));
+	words(out, json_text(one, "wanted", "?"), true);
 	fputc('\n', out);
 	if (!failed)
 		return;
@@ -99,7 +100,7 @@ static void whole(FILE *out, size_t number, const json_t *result)
 	name(out, result);
 	if (has_verdict(result, "skip")) {
 		fputs(" # SKIP ", out);
-		words(out, json_text(result, "reason", "no reason given"));
+		words(out, json_text(result, "reason", "no reason given"), false);
 	}
 	fputc('\n', out);
 	if (!broken)
@@ -129,7 +130,7 @@ static int write_tap(FILE *out, const json_t *run, const struct output_options *
 	}
 	if (skipped == json_array_size(results)) {
 		fputs("1..0 # SKIP ", out);
-		words(out, json_text(json_array_get(results, 0), "reason", "nothing to run"));
+		words(out, json_text(json_array_get(results, 0), "reason", "nothing to run"), false);
 		fputc('\n', out);
 		return 0;
 	}

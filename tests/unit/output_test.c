@@ -1,0 +1,518 @@
+// SPDX-License-Identifier: MIT
+/* Whole texts, so that a change of a form shows in the test that goes with it. */
+#include "harness/output/output.h"
+
+#include "lib/files.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#define ESC "\033["
+
+/* Results written short: the parts that every one of them has. */
+#define CELL(scenario, cell, axes)                                                                           \
+	"{'scenario': '" scenario "', 'cell': '" cell "', 'axes': {" axes                                    \
+	"}, 'trial': 1, 'place': 'guest', "                                                                  \
+	"'kernel': '6.1.0-49-cloud-amd64', "
+#define MODES(mode, stressor)                                                                                \
+	CELL("overcommit-modes", "overcommit_memory=" mode ",stressor=" stressor,                            \
+	     "'overcommit_memory': '" mode "', 'stressor': '" stressor "'")
+#define PROCESS(name, outcome, allocated, touched, rss, swap)                                                \
+	"{'name': '" name "', 'outcome': '" outcome "', 'metrics': {'allocated': " allocated                 \
+	", 'touched': " touched ", 'rss_peak': " rss ", 'swap_peak': " swap "}}"
+
+#define PASS                                                                                                 \
+	MODES("0", "malloc")                                                                                 \
+	"'verdict': 'pass', 'victims': [], 'processes': [" PROCESS(                                          \
+		"hog", "exited", "8589934592", "0", "33554437",                                              \
+		"0") "], 'expectations': [{'that': 'hog.outcome', 'wanted': 'exited', 'got': 'exited', "     \
+		     "'verdict': 'pass', 'at': 'modes.yaml:21'}]}"
+#define FAIL                                                                                                    \
+	MODES("0", "memset")                                                                                    \
+	"'verdict': 'fail', 'victims': [{'process': 'hog', 'comm': 'memset'}], 'processes': [" PROCESS(         \
+		"hog", "oom-killed", "1134559232", "1134000000", "209715200",                                   \
+		"931135488") "], 'expectations': ["                                                             \
+			     "{'that': 'hog.touched', 'wanted': 'between 1000M and 1050M', 'got': 1134000000, " \
+			     "'verdict': 'fail', 'at': 'modes.yaml:23'}, "                                      \
+			     "{'that': 'hog.outcome', 'wanted': 'oom-killed', 'got': 'oom-killed', "            \
+			     "'verdict': 'pass', 'at': 'modes.yaml:24'}, "                                      \
+			     "{'that': 'kills', 'wanted': '2', 'got': 1, 'verdict': 'fail', 'at': 'modes.yaml:25'}]}"
+#define SKIP(stressor)                                                                                       \
+	MODES("2", stressor)                                                                                 \
+	"'verdict': 'skip', 'reason': 'no cgroup v2 here: #1 is v1', 'victims': [], 'processes': [], "       \
+	"'expectations': []}"
+#define BROKEN                                                                                               \
+	MODES("2", "memset")                                                                                 \
+	"'verdict': 'broken', 'reason': 'the kernel panicked:\\n  [ 1.2] Kernel panic\\n  [ 1.3] end', "     \
+	"'victims': [], 'processes': [], 'expectations': []}"
+
+static const char six_kinds[] = "{'run': {'wall_ns': 61249000000}, 'results': [" PASS "," FAIL "," BROKEN
+				"," SKIP("malloc") "," SKIP("calloc") "]}";
+
+/* JSON is easier to read here with single quotes. */
+static json_t *run_of(const char *text)
+{
+	char *copy = strdup(text), *p;
+	json_error_t error;
+	json_t *run;
+
+	for (p = copy; *p; p++)
+		if (*p == '\'')
+			*p = '"';
+	run = json_loads(copy, 0, &error);
+	if (!run)
+		fail_msg("%s", error.text);
+	free(copy);
+	return run;
+}
+
+/* The run in that form; the caller's to free. */
+static char *text_of(const char *form, const char *text, bool colour, unsigned int width)
+{
+	struct output_options options = { .colour = colour, .width = width, .run_dir = "results/runs/x" };
+	const struct output *output = output_find(form);
+	json_t *run = run_of(text);
+	char *got = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&got, &len);
+
+	assert_non_null(output);
+	assert_int_equal(output->write(out, run, &options), 0);
+	fclose(out);
+	json_decref(run);
+	return got;
+}
+
+static void is_text(const char *form, const char *run, const char *wanted)
+{
+	char *got = text_of(form, run, false, 0);
+
+	if (strcmp(got, wanted) != 0)
+		fail_msg("%s: got\n%s\nwanted\n%s", form, got, wanted);
+	free(got);
+}
+
+static void table_of_all_verdicts(void **state)
+{
+	(void)state;
+	is_text("table", six_kinds,
+		"overcommit-modes  on guest  Linux 6.1.0-49-cloud-amd64\n"
+		"\n"
+		"overcommit_memory  stressor  allocated  touched  peak RSS  peak swap  outcome     victim  verdict\n"
+		"                0  malloc        8192M       0B       32M         0B  exited      -       pass\n"
+		"                0  memset        1082M    1081M      200M       888M  oom-killed  hog     fail\n"
+		"                2  memset            -        -         -          -  -           -       broken\n"
+		"                2  malloc            -        -         -          -  -           -       skip\n"
+		"                2  calloc            -        -         -          -  -           -       skip\n"
+		"\n"
+		"fail  overcommit-modes/overcommit_memory=0,stressor=memset\n"
+		"    hog.touched: got 1134000000 (1081M), wanted between 1000M and 1050M  (modes.yaml:23)\n"
+		"    kills: got 1, wanted 2  (modes.yaml:25)\n"
+		"\n"
+		"broken  overcommit-modes/overcommit_memory=2,stressor=memset\n"
+		"    the kernel panicked:\n"
+		"      [ 1.2] Kernel panic\n"
+		"      [ 1.3] end\n"
+		"\n"
+		"skip  overcommit-modes/overcommit_memory=2,stressor=malloc and 1 more\n"
+		"    no cgroup v2 here: #1 is v1\n"
+		"\n"
+		"5 cells: 1 pass, 1 fail, 2 skip, 1 broken in 61.2s\n"
+		"results/runs/x\n");
+}
+
+#define TWO_PROCESSES(trial)                                                                                 \
+	"{'scenario': 'pair', 'cell': '', 'axes': {}, 'trial': " trial                                       \
+	", 'place': 'host', 'kernel': '6.18', "                                                              \
+	"'verdict': 'pass', 'victims': [{'process': 'hog'}, {'process': null, 'comm': 'cron'}], "            \
+	"'processes': [" PROCESS("hog", "oom-killed", "1048576", "1", "2", "null") "," PROCESS(              \
+		"web", "stopped", "5", "4096", "null", "null") "], 'expectations': []}"
+
+static void table_of_processes_and_trials(void **state)
+{
+	(void)state;
+	is_text("table", "{'run': {}, 'results': [" TWO_PROCESSES("1") "," TWO_PROCESSES("2") "]}",
+		"pair  on host  Linux 6.18\n"
+		"\n"
+		"trial  process  allocated  touched  peak RSS  peak swap  outcome     victim     verdict\n"
+		"    1  hog          1024K       1B        2B  -          oom-killed  hog, cron  pass\n"
+		"       web             5B    4096B         -  -          stopped\n"
+		"    2  hog          1024K       1B        2B  -          oom-killed  hog, cron  pass\n"
+		"       web             5B    4096B         -  -          stopped\n"
+		"\n"
+		"2 trials of 1 cell: 2 pass\n"
+		"results/runs/x\n");
+}
+
+#define LONG(kernel)                                                                                         \
+	CELL("long", "c",                                                                                    \
+	     "'cgroups.app/child/one.memory.max': '512M', 'processes.hog.run.3': '--block=1M', "             \
+	     "'kernel': '" kernel "', 'sysctl.vm.overcommit_memory': '1'")                                   \
+	"'verdict': 'pass', 'victims': [], 'processes': [" PROCESS("hog", "oom-killed", "1", "2", "3",       \
+								   "4") "], 'expectations': []}"
+
+static const char long_axes[] = "{'run': {}, 'results': [" LONG("/boot/vmlinuz-6.12.9-cloud-amd64") "," LONG(
+	"/boot/vmlinuz-5.10.0-cloud-amd64") "]}";
+
+static void long_axes_fit(void **state)
+{
+	(void)state;
+	is_text("table", long_axes,
+		"long  on guest  Linux 6.1.0-49-cloud-amd64\n"
+		"\n"
+		"cgroups.\n"
+		"    app/\n"
+		"  child/                        sysctl.\n"
+		"    one.  processe                  vm.\n"
+		" memory.  s.hog.              overcommi                      peak  peak\n"
+		"     max  run.3     kernel     t_memory  allocated  touched   RSS  swap  outcome     victim  verdict\n"
+		"    512M  --bloc..  ..6.12..          1         1B       2B    3B    4B  oom-killed  -       pass\n"
+		"    512M  --bloc..  ..5.10..          1         1B       2B    3B    4B  oom-killed  -       pass\n"
+		"\n"
+		"2 cells: 2 pass\n"
+		"results/runs/x\n");
+}
+
+/* As wide as it is allowed to be, at every width that can be met at all. */
+static void no_line_is_too_wide(void **state)
+{
+	unsigned int width;
+
+	(void)state;
+	for (width = 100; width < 220; width++) {
+		char *got = text_of("table", long_axes, false, width), *line, *rest = got;
+
+		while ((line = strsep(&rest, "\n"))) {
+			assert_true(strlen(line) <= width);
+			assert_true(!*line || line[strlen(line) - 1] != ' ');
+		}
+		free(got);
+	}
+}
+
+static void text_that_is_not_ascii(void **state)
+{
+	char *got;
+
+	(void)state;
+	got = text_of(
+		"table",
+		"{'run': {}, 'results': [" CELL("s", "c", "'k': '\xc3\xa9\xc3\xa9\xc3\xa9'") "'verdict': 'pass', 'processes': []}," CELL(
+			"s", "c", "'k': 'abcd'") "'verdict': 'pass', 'processes': []}]}",
+		false, 0);
+	assert_non_null(strstr(got, "\n\xc3\xa9\xc3\xa9\xc3\xa9   -  "));
+	assert_non_null(strstr(got, "\nabcd  -  "));
+	free(got);
+}
+
+static void colours(void **state)
+{
+	char *got = text_of("table", six_kinds, true, 0);
+	char *plain = text_of("table", six_kinds, false, 0);
+	char *p, *to;
+
+	(void)state;
+	assert_non_null(strstr(got, ESC "1mallocated" ESC "0m"));
+	assert_non_null(strstr(got, "  " ESC "32mpass" ESC "0m\n"));
+	assert_non_null(strstr(got, "  " ESC "1;31mfail" ESC "0m\n"));
+	assert_non_null(strstr(got, "\n" ESC "1;35mbroken" ESC "0m  overcommit-modes/"));
+	assert_null(strstr(plain, "\033"));
+	/* Without its colours it is the same text. */
+	for (p = to = got; *p; p++) {
+		if (*p == '\033')
+			p += strcspn(p, "m");
+		else
+			*to++ = *p;
+	}
+	*to = 0;
+	assert_string_equal(got, plain);
+	free(got);
+	free(plain);
+}
+
+static void table_of_nothing(void **state)
+{
+	(void)state;
+	is_text("table", "{'run': {}, 'results': []}", "\n0 cells\nresults/runs/x\n");
+}
+
+static const char tap_of_all[] =
+	"TAP version 13\n"
+	"1..7\n"
+	"ok 1 - overcommit-modes/overcommit_memory=0,stressor=malloc: hog.outcome is exited\n"
+	"not ok 2 - overcommit-modes/overcommit_memory=0,stressor=memset: hog.touched is between 1000M and 1050M\n"
+	"  ---\n"
+	"  got: 1134000000\n"
+	"  wanted: \"between 1000M and 1050M\"\n"
+	"  at: \"modes.yaml:23\"\n"
+	"  ...\n"
+	"ok 3 - overcommit-modes/overcommit_memory=0,stressor=memset: hog.outcome is oom-killed\n"
+	"not ok 4 - overcommit-modes/overcommit_memory=0,stressor=memset: kills is 2\n"
+	"  ---\n"
+	"  got: 1\n"
+	"  wanted: \"2\"\n"
+	"  at: \"modes.yaml:25\"\n"
+	"  ...\n"
+	"not ok 5 - overcommit-modes/overcommit_memory=2,stressor=memset\n"
+	"  ---\n"
+	"  broken: |\n"
+	"    the kernel panicked:\n"
+	"      [ 1.2] Kernel panic\n"
+	"      [ 1.3] end\n"
+	"  ...\n"
+	"ok 6 - overcommit-modes/overcommit_memory=2,stressor=malloc # SKIP no cgroup v2 here: #1 is v1\n"
+	"ok 7 - overcommit-modes/overcommit_memory=2,stressor=calloc # SKIP no cgroup v2 here: #1 is v1\n";
+
+static const char tap_of_skips[] = "TAP version 13\n1..0 # SKIP no cgroup v2 here: #1 is v1\n";
+
+#define STRANGE                                                                                              \
+	"{'run': {}, 'results': [{'scenario': 'a # TODO b', 'cell': 'x\\\\y\\nz', 'axes': {}, 'trial': 3, "  \
+	"'verdict': 'pass', 'processes': [], 'expectations': []}]}"
+
+static void tap_texts(void **state)
+{
+	(void)state;
+	is_text("tap", six_kinds, tap_of_all);
+	is_text("tap", "{'run': {}, 'results': [" SKIP("malloc") "," SKIP("calloc") "]}", tap_of_skips);
+	is_text("tap", STRANGE, "TAP version 13\n1..1\nok 1 - a \\# TODO b/x\\\\y; z (trial 3)\n");
+	is_text("tap", "{'run': {}, 'results': []}", "TAP version 13\n1..0 # SKIP nothing to run\n");
+}
+
+/* prove's exit status and what it printed, for a run. */
+static int prove(const char *run, char ret_text[4096])
+{
+	char path[] = "/tmp/oomlab-output.XXXXXX", command[128];
+	char *tap = text_of("tap", run, false, 0);
+	int fd = mkstemp(path), status;
+	FILE *pipe;
+	size_t n;
+
+	assert_int_equal(write_all(fd, tap, strlen(tap)), 0);
+	close(fd);
+	snprintf(command, sizeof(command), "prove -v --exec cat %s 2>&1", path);
+	pipe = popen(command, "r");
+	n = fread(ret_text, 1, 4095, pipe);
+	ret_text[n] = 0;
+	status = pclose(pipe);
+	unlink(path);
+	free(tap);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void prove_agrees(void **state)
+{
+	char text[4096];
+
+	(void)state;
+	assert_int_equal(prove("{'run': {}, 'results': [" PASS "," SKIP("calloc") "]}", text), 0);
+	assert_non_null(strstr(text, "Result: PASS"));
+	assert_int_equal(prove(six_kinds, text), 1);
+	assert_non_null(strstr(text, "Failed 3/7 subtests"));
+	assert_non_null(strstr(text, "(less 2 skipped subtests"));
+	assert_null(strstr(text, "Parse errors"));
+	assert_int_equal(prove("{'run': {}, 'results': [" BROKEN "]}", text), 1);
+	assert_null(strstr(text, "Parse errors"));
+	assert_int_equal(prove("{'run': {}, 'results': [" SKIP("calloc") "]}", text), 0);
+	assert_non_null(strstr(text, "skipped: no cgroup v2 here"));
+	assert_int_equal(prove(STRANGE, text), 0);
+	assert_non_null(strstr(text, "Tests=1"));
+	assert_null(strstr(text, "todo"));
+}
+
+static void json_is_whole(void **state)
+{
+	char *got = text_of("json", six_kinds, false, 0);
+	json_t *back = json_loads(got, 0, NULL), *run = run_of(six_kinds);
+
+	(void)state;
+	assert_true(json_equal(back, run));
+	assert_int_equal(got[strlen(got) - 1], '\n');
+	json_decref(back);
+	json_decref(run);
+	free(got);
+}
+
+static void forms_by_name(void **state)
+{
+	size_t i;
+
+	(void)state;
+	for (i = 0; outputs[i]; i++)
+		assert_ptr_equal(output_find(outputs[i]->name), outputs[i]);
+	assert_true(i >= 3);
+	assert_null(output_find("xml"));
+	assert_null(output_find(""));
+}
+
+struct box_fixture {
+	char dir[64];
+	char path[128];
+	struct blackbox box;
+	json_t *spec;
+	struct err e;
+};
+
+static int make_box(void **state)
+{
+	struct box_fixture *f = calloc(1, sizeof(*f));
+
+	*state = f;
+	strcpy(f->dir, "/tmp/oomlab-output.XXXXXX");
+	if (!mkdtemp(f->dir))
+		return -1;
+	snprintf(f->path, sizeof(f->path), "%s/box", f->dir);
+	f->spec =
+		run_of("{'processes': [{'name': 'hog'}, {'name': 'a,\\\"b'}], 'cgroups': [{'path': 'app'}]}");
+	return bb_create(f->path, BB_BYTES_MIN, "{}", 2, &f->box, &f->e);
+}
+
+static int drop_box(void **state)
+{
+	struct box_fixture *f = *state;
+	int r;
+
+	bb_close(&f->box);
+	json_decref(f->spec);
+	r = tree_remove(f->dir, NULL);
+	free(f);
+	return r;
+}
+
+static void is_file(struct box_fixture *f, const char *name, const char *wanted)
+{
+	AUTO_FREE char *text = NULL;
+	char path[160];
+
+	snprintf(path, sizeof(path), "%s/%s", f->dir, name);
+	assert_int_equal(file_read(path, 1 << 20, &text, NULL, &f->e), 0);
+	assert_string_equal(text, wanted);
+}
+
+static void append(struct box_fixture *f, enum bb_type type, uint64_t t_ns, const char *text)
+{
+	assert_true(bb_append(&f->box, type, t_ns, text, strlen(text)));
+}
+
+static void csv_files(void **state)
+{
+	static const int64_t one[] = { 1, BB_MISSING, -3 }, two[] = { 4, 5 };
+	struct box_fixture *f = *state;
+
+	append(f, BB_COLUMNS, 0, "{\"of\": \"system\", \"names\": [\"mem_free\", \"zone,a\", \"x\"]}");
+	append(f, BB_COLUMNS, 0, "{\"of\": \"process\", \"names\": [\"rss\", \"swap\", \"score\"]}");
+	append(f, BB_COLUMNS, 0, "{\"of\": \"cgroup\", \"names\": [\"current\", \"peak\"]}");
+	append(f, BB_EVENT, 5, "{\"event\": \"start\", \"pid\": 7}");
+	bb_append_sample(&f->box, BB_SYSTEM, 10, 0, one, 3);
+	bb_append_sample(&f->box, BB_PROCESS, 10, 0, one, 3);
+	bb_append_sample(&f->box, BB_PROCESS, 10, 1, two, 2); /* fewer than columns */
+	bb_append_sample(&f->box, BB_CGROUP, 10, 0, two, 2);
+	append(f, BB_KMSG, 11, "6,1,2,-;a line\n KEY=value\n");
+	append(f, BB_KMSG, 12, "6,2,3,-;no newline");
+	append(f, BB_EVENT, 20, "no JSON");
+	append(f, BB_EVENT, 20, "[1]");
+	append(f, BB_EVENT, 21, "{}");
+	bb_append_sample(&f->box, BB_SYSTEM, 22, 0, one, 3);
+	assert_int_equal(output_csv(&f->box, f->spec, f->dir, &f->e), 0);
+	is_file(f, "system.csv", "t_ns,mem_free,\"zone,a\",x\n10,1,,-3\n22,1,,-3\n");
+	is_file(f, "processes.csv", "t_ns,process,rss,swap,score\n10,hog,1,,-3\n10,\"a,\"\"b\",4,5,\n");
+	is_file(f, "cgroups.csv", "t_ns,cgroup,current,peak\n10,app,4,5\n");
+	is_file(f, "events.jsonl", "{\"t_ns\":5,\"event\":\"start\",\"pid\":7}\n{\"t_ns\":21}\n");
+	is_file(f, "kmsg.log", "6,1,2,-;a line\n KEY=value\n6,2,3,-;no newline\n");
+}
+
+/* A box that ended early, or with numbers that make no sense, still gives files. */
+static void csv_of_a_damaged_box(void **state)
+{
+	static const int64_t one[] = { 1 };
+	static const struct bb_sample liar = { 9, 1000000 };
+	struct box_fixture *f = *state;
+
+	bb_append_sample(&f->box, BB_PROCESS, 10, 77, one, 1); /* no columns, no such process */
+	bb_append(&f->box, BB_SYSTEM, 11, &liar, sizeof(liar));
+	bb_append(&f->box, BB_SYSTEM, 12, "x", 1);
+	append(f, BB_COLUMNS, 13, "{\"of\": \"cgroup\", \"names\": 3}");
+	append(f, BB_COLUMNS, 13, "nonsense");
+	assert_int_equal(output_csv(&f->box, f->spec, f->dir, &f->e), 0);
+	is_file(f, "system.csv", "t_ns\n");
+	is_file(f, "processes.csv", "t_ns,process\n10,\n");
+	is_file(f, "cgroups.csv", "t_ns,cgroup\n");
+	is_file(f, "events.jsonl", "");
+}
+
+static void csv_on_a_full_disk(void **state)
+{
+	struct box_fixture *f = *state;
+	char path[160];
+
+	append(f, BB_KMSG, 11, "6,1,2,-;a line\n");
+	snprintf(path, sizeof(path), "%s/kmsg.log", f->dir);
+	assert_int_equal(symlink("/dev/full", path), 0);
+	assert_int_equal(output_csv(&f->box, f->spec, f->dir, &f->e), -ENOSPC);
+	assert_non_null(strstr(f->e.text, path));
+	assert_int_equal(output_csv(&f->box, f->spec, "/nonexistent", &f->e), -ENOENT);
+	assert_non_null(strstr(f->e.text, "/nonexistent/"));
+}
+
+static void live_line(void **state)
+{
+	struct live_state s = { .cell = 2,
+				.cells = 6,
+				.what = "overcommit_memory=0,stressor=memset",
+				.elapsed_ns = 12345678901,
+				.rss_bytes = 209715200,
+				.swap_bytes = 4096 };
+	char *got = NULL;
+	size_t len, i;
+	FILE *out = open_memstream(&got, &len);
+
+	(void)state;
+	live_update(out, &s);
+	assert_string_equal(
+		got, "\rcell 2/6   12.3s  RSS  200M  swap 4096B  overcommit_memory=0,stressor=memset\033[K");
+	s.what =
+		"a\nb\033[2J, and so on until there is no more room on the eighty columns of a terminal that nobody sees";
+	rewind(out);
+	live_update(out, &s);
+	assert_null(strchr(got, '\n'));
+	for (i = 1; got[i] != '\033'; i++)
+		assert_true((unsigned char)got[i] >= ' ');
+	assert_int_equal(i - 1, 79);
+	rewind(out);
+	live_clear(out);
+	fclose(out);
+	assert_memory_equal(got, "\r\033[K", 4);
+	free(got);
+}
+
+#define WITH_BOX(test) cmocka_unit_test_setup_teardown(test, make_box, drop_box)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(table_of_all_verdicts),
+		cmocka_unit_test(table_of_processes_and_trials),
+		cmocka_unit_test(long_axes_fit),
+		cmocka_unit_test(no_line_is_too_wide),
+		cmocka_unit_test(text_that_is_not_ascii),
+		cmocka_unit_test(colours),
+		cmocka_unit_test(table_of_nothing),
+		cmocka_unit_test(tap_texts),
+		cmocka_unit_test(prove_agrees),
+		cmocka_unit_test(json_is_whole),
+		cmocka_unit_test(forms_by_name),
+		WITH_BOX(csv_files),
+		WITH_BOX(csv_of_a_damaged_box),
+		WITH_BOX(csv_on_a_full_disk),
+		cmocka_unit_test(live_line),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests_name("output", tests, NULL, NULL);
+}
