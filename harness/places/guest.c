@@ -6,6 +6,7 @@
 #include "guest/kernels.h"
 #include "harness/places/qemu.h"
 #include "lib/blackbox.h"
+#include "lib/capture.h"
 #include "lib/files.h"
 #include "lib/json.h"
 #include "lib/paths.h"
@@ -28,6 +29,7 @@
 #define BOOT_NS      (60 * 1000000000ULL)
 #define END_NS       (15 * 1000000000ULL)
 #define PROBE_MS     20000
+#define VERSION_MS   10000
 #define CPUS_MAX     64
 #define NODES_MAX    8
 #define QEMU_LOG_MAX (64u << 10)
@@ -59,21 +61,15 @@ static const json_t *swap_of(const json_t *spec)
 
 int guest_qemu_version(char *ret, size_t room)
 {
-	char program[PATH_LEN_MAX], command[PATH_LEN_MAX + 64];
-	FILE *out;
+	const char *const command[] = { QEMU_PROGRAM, "--version", NULL };
+	AUTO_FREE char *text = NULL;
+	int status, r;
 
-	if (qemu_find(program, sizeof(program)) < 0)
-		return -ENOENT;
-	ret[0] = 0;
-	snprintf(command, sizeof(command), "exec '%s' --version", program);
-	out = strchr(program, '\'') ? NULL : popen(command, "re");
-	if (!out)
-		return -EIO;
-	if (!fgets(ret, (int)room, out))
-		ret[0] = 0;
-	pclose(out);
-	ret[strcspn(ret, "\n")] = 0;
-	return ret[0] ? 0 : -EIO;
+	r = capture(command, VERSION_MS, &text, &status, NULL);
+	if (r < 0)
+		return r;
+	snprintf(ret, room, "%.*s", (int)strcspn(text, "\n"), text);
+	return status == 0 && ret[0] ? 0 : -EIO;
 }
 
 /* /proc/cpuinfo: "flags\t\t: fpu vme ... vmx ..." */
