@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define FILES_MAX 4096
 
@@ -52,6 +53,19 @@ static int walk(const char *dir, const char *name, char **list, size_t *count)
 	return r;
 }
 
+/* The folder of oomlab's own scenarios, as short as it can be said from here. */
+static int own_folder(char ret[PATH_LEN_MAX])
+{
+	char full[PATH_LEN_MAX], cwd[PATH_LEN_MAX];
+	int r = paths_data("scenarios", ret);
+	size_t len;
+
+	if (r < 0 || !realpath(ret, full) || !getcwd(cwd, sizeof(cwd)))
+		return r;
+	len = strlen(cwd);
+	return path_format(ret, "%s", !strncmp(full, cwd, len) && full[len] == '/' ? full + len + 1 : full);
+}
+
 int catalogue_find(const char *word, char ***ret, struct err *e)
 {
 	char **list = calloc(FILES_MAX + 1, sizeof(*list));
@@ -66,7 +80,7 @@ int catalogue_find(const char *word, char ***ret, struct err *e)
 		r = walk(word, NULL, list, &count);
 	else if (strchr(word, '/') || is_scenario(word) || stat(word, &st) == 0)
 		list[count++] = strdup(word); /* whatever is wrong with it, loading says */
-	else if (paths_data("scenarios", dir) == 0)
+	else if (own_folder(dir) == 0)
 		r = walk(dir, word, list, &count);
 	if (r == 0 && count == 0)
 		r = stat(word, &st) == 0

@@ -208,7 +208,9 @@ static json_t *build(const json_t *spec, const struct blackbox *box, const struc
 	char *disagreement = NULL;
 	json_t *victims = outcome_victims(record, spec, &disagreement);
 	json_t *metrics = metrics_compute(record, spec, processes, victims);
-	const char *reason = broken ? broken : disagreement;
+	/* A change that the kernel refused: what was to be tried did not happen. */
+	const char *refused = json_text(record_event(record, "fault-failed", NULL, NULL), "reason", NULL);
+	const char *reason = broken ? broken : refused ? refused : disagreement;
 	bool ok;
 	json_t *judged = judge(spec, metrics, &ok);
 

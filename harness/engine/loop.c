@@ -9,6 +9,7 @@
 #include "harness/engine/trial.h"
 
 #include "lib/files.h"
+#include "lib/units.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -211,19 +212,25 @@ static void kill_all(struct trial_run *t, enum ended_by why)
 		process_kill(&t->processes[i], why);
 }
 
+static void apply_fault(struct trial_run *t, const struct spec_change *fault)
+{
+	char at[UNITS_TEXT_MAX];
+	struct err e = ERR_INIT;
+	struct jsonw *w;
+
+	if (trial_change(t, fault, "fault", &e) == 0)
+		return;
+	err_prefix(&e, "fault at %s", duration_format(at, fault->at_ns));
+	w = event_begin(&t->rec, "fault-failed");
+	jsonw_str(w, "reason", e.text);
+	event_end(&t->rec);
+}
+
 static void apply_faults(struct trial_run *t)
 {
 	while (t->next_fault < t->spec.fault_count &&
-	       t->release_ns + t->spec.faults[t->next_fault].at_ns <= recorder_now(&t->rec)) {
-		struct err e = ERR_INIT;
-
-		if (trial_change(t, &t->spec.faults[t->next_fault++], "fault", &e) < 0) {
-			struct jsonw *w = event_begin(&t->rec, "fault-failed");
-
-			jsonw_str(w, "reason", e.text);
-			event_end(&t->rec);
-		}
-	}
+	       t->release_ns + t->spec.faults[t->next_fault].at_ns <= recorder_now(&t->rec))
+		apply_fault(t, &t->spec.faults[t->next_fault++]);
 }
 
 /* The last sample of a process that is about to end, taken while its memory is there. */
