@@ -107,7 +107,7 @@ static int64_t psi_total(const char *text, const char *key, int64_t missing)
 	const char *total = line ? strstr(line, "total=") : NULL;
 	int64_t us = total ? digits(total + 6, text + strlen(text), &end) : -1;
 
-	return us < 0 ? missing : us * 1000;
+	return us < 0 ? missing : scaled(us, 1000);
 }
 
 static void read_source(struct cg_sampler *s, enum source source, const char *text, size_t len,

@@ -15,7 +15,9 @@ int64_t digits(const char *p, const char *end, const char **ret_end)
 		return -1;
 	}
 	for (; p < end && *p >= '0' && *p <= '9'; p++)
-		value = (int64_t)((uint64_t)value * 10 + (uint64_t)(*p - '0'));
+		if (__builtin_mul_overflow(value, 10, &value) ||
+		    __builtin_add_overflow(value, *p - '0', &value))
+			value = INT64_MAX; /* and so at every further digit */
 	*ret_end = p;
 	return value;
 }
@@ -76,6 +78,6 @@ void fields_read(const char *text, size_t len, struct field *fields, size_t coun
 		line = f->at;
 		value = digits(text + f->at + f->key_len, text + len, &end);
 		if (value >= 0)
-			values[i] = value * (f->scale ? f->scale : 1);
+			values[i] = scaled(value, f->scale ? f->scale : 1);
 	}
 }

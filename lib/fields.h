@@ -24,13 +24,19 @@ struct field {
 };
 
 /*
- * values[i] gets fields[i] times its scale, or missing. Fields must come in
- * the file's order for the search to be one pass; any order is correct.
+ * values[i] gets fields[i] times its scale (at most INT64_MAX), or missing. Fields
+ * must come in the file's order for the search to be one pass; any order is correct.
  */
 void fields_read(const char *text, size_t len, struct field *fields, size_t count, int64_t missing,
 		 int64_t *values);
 
-/* The number at p (after blanks) and, in *ret_end, what follows it; no digit: -1 and p. */
+/* The number at p (after blanks), at most INT64_MAX, and in *ret_end what follows it; no digit: -1 and p. */
 int64_t digits(const char *p, const char *end, const char **ret_end);
+
+/* value in base units, at most INT64_MAX. */
+static inline int64_t scaled(int64_t value, int64_t scale)
+{
+	return __builtin_mul_overflow(value, scale, &value) ? INT64_MAX : value;
+}
 
 #endif

@@ -129,7 +129,7 @@ static void read_lines(const struct system_file *f, const char *text, size_t len
 		stop = p;
 		while (p > line && p[-1] >= '0' && p[-1] <= '9')
 			p--;
-		values[i] = p < stop ? digits(p, stop, &stop) * scale : BB_MISSING;
+		values[i] = p < stop ? scaled(digits(p, stop, &stop), scale) : BB_MISSING;
 		line = nl ? nl + 1 : end;
 	}
 }
@@ -142,7 +142,7 @@ static void read_pressure(const struct system_file *f, const char *text, int64_t
 
 	for (i = 0; i < f->count; i++) {
 		p = p ? strstr(p, "total=") : NULL;
-		values[i] = p ? digits(p + 6, end, &p) * f->scale : BB_MISSING;
+		values[i] = p ? scaled(digits(p + 6, end, &p), f->scale) : BB_MISSING;
 	}
 }
 
