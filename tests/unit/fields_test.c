@@ -116,6 +116,10 @@ static void layout_shifts_between_reads(void **state)
 	} reads[] = {
 		{ "a 1\nb 2\n", 1, 2, "first" },
 		{ "a 1\nb 2\n", 1, 2, "the same" },
+		{ "xxx b 9\nb 4\na 1\n", 1, 4, "the old place is within a line now" },
+		{ "a 1\nb 2\n", 1, 2, "once more" },
+		{ "a 1\nbb 2\nb 3\n", 1, 3, "the old place has a longer key" },
+		{ "a 1\nb 2\n", 1, 2, "once more" },
 		{ "a 10\nb 20\n", 10, 20, "a number grew" },
 		{ "a 7\nb 8\n", 7, 8, "and shrank" },
 		{ "x 9\na 3\nb 4\n", 3, 4, "a line came before" },
@@ -123,7 +127,6 @@ static void layout_shifts_between_reads(void **state)
 		{ "a 1\n", 1, NONE, "the text got shorter than the place" },
 		{ "", NONE, NONE, "nothing" },
 		{ "bb 1\nab 2\nba b 5\na 3\nb 4\n", 3, 4, "keys within other lines" },
-		{ "x 10\nb 4\nxxx a 3\n", NONE, 4, "a key in the middle of a line, at the old place" },
 		{ "xxxxxxxxxxx\nb 4", NONE, 4, "no newline at the end" },
 		{ "a 1\nb 2\n", 1, 2, "and back" },
 	};
