@@ -9,6 +9,7 @@
 #include <libcgroup.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,6 +68,24 @@ int cg_init(struct cg_system *ret, struct err *e)
 	return 0;
 }
 
+/*
+ * A v2 group other than the root cannot both hold processes and hand its
+ * controllers to children (cgroup-v2.rst, "No Internal Process Constraint").
+ */
+static bool holds_processes(const struct cg_system *sys, const char *parent)
+{
+	AUTO_FREE char *procs = NULL, *handed = NULL;
+	char path[PATH_LEN_MAX];
+
+	if (sys->version == 1 || !parent[0])
+		return false;
+	if (path_format(path, "%s/%s/cgroup.subtree_control", sys->memory, parent) == 0 &&
+	    file_read(path, 4096, &handed, NULL, NULL) == 0 && strstr(handed, "memory"))
+		return false;
+	return path_format(path, "%s/%s/cgroup.procs", sys->memory, parent) == 0 &&
+	       file_read(path, 1 << 20, &procs, NULL, NULL) == 0 && procs[0];
+}
+
 int cg_may_make(const struct cg_system *sys, const char *parent, struct err *e)
 {
 	char path[PATH_LEN_MAX];
@@ -76,10 +95,15 @@ int cg_may_make(const struct cg_system *sys, const char *parent, struct err *e)
 	if (r < 0 || access(path, F_OK) < 0)
 		return err_set(e, EOPNOTSUPP, "cgroup parent %s/%s does not exist", sys->memory, parent);
 	if (access(path, W_OK) < 0)
-		return err_errno(
+		return err_set(
 			e, EOPNOTSUPP,
 			"cgroup parent %s is not writable for uid %u; delegate a group or use --place guest",
 			path, (unsigned int)geteuid());
+	if (holds_processes(sys, parent))
+		return err_set(
+			e, EOPNOTSUPP,
+			"cgroup parent %s holds processes, so it cannot have limited groups below it; give an empty one with --cgroup-parent",
+			path);
 	return 0;
 }
 
