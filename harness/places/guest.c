@@ -36,7 +36,7 @@
 
 /* Whether KVM works is found once, by a boot. */
 static enum { KVM_UNTRIED, KVM_WORKS, KVM_FAILS } kvm_state;
-static char kvm_reason[256];
+static char kvm_reason[768];
 
 static const char *const swap_modules[] = { "virtio_pci", "virtio_blk", NULL };
 
@@ -328,6 +328,25 @@ static int reap_within(pid_t pid, int timeout_ms)
 	return n > 0 ? 0 : -ETIMEDOUT;
 }
 
+/* QEMU's own words, in one line; an empty log is taken away. */
+static void read_qemu_log(const char *path, char ret[512])
+{
+	AUTO_FREE char *text = NULL;
+	char *p;
+
+	ret[0] = 0;
+	if (file_read(path, QEMU_LOG_MAX, &text, NULL, NULL) < 0)
+		return;
+	console_clean(text);
+	snprintf(ret, 512, "%s", text);
+	for (p = ret + strlen(ret); p > ret && p[-1] == '\n';)
+		*--p = 0;
+	while ((p = strchr(ret, '\n')))
+		*p = ' ';
+	if (!ret[0])
+		unlink(path);
+}
+
 /* A guest of the same kernel, asked for nothing but a sign of life. */
 static int probe_in(const json_t *spec, const char *dir, struct err *why)
 {
@@ -335,12 +354,14 @@ static int probe_in(const json_t *spec, const char *dir, struct err *why)
 				  json_object_get(machine_of(spec), "kernel"), "memory",
 				  (json_int_t)memory_of(spec), "cpus", 1);
 	AUTO_FREE char *text = probe ? json_dumps(probe, 0) : NULL;
-	char path[PATH_LEN_MAX];
+	char path[PATH_LEN_MAX], log_path[PATH_LEN_MAX], log[512];
 	struct blackbox box = { 0 };
 	pid_t pid;
 	int r;
 
 	r = path_format(path, "%s/blackbox", dir);
+	if (r == 0)
+		r = path_format(log_path, "%s/qemu.log", dir);
 	if (!text || r < 0)
 		r = err_errno(why, ENOMEM, "KVM probe");
 	if (r == 0)
@@ -351,8 +372,11 @@ static int probe_in(const json_t *spec, const char *dir, struct err *why)
 		r = reap_within(pid, PROBE_MS);
 	if (r == -ETIMEDOUT)
 		err_set(why, EOPNOTSUPP, "KVM: a kernel did not boot within %d s", PROBE_MS / 1000);
-	else if (r == 0 && !box.header->sealed)
-		r = err_set(why, EOPNOTSUPP, "KVM: a guest ended before its kernel had booted");
+	else if (r == 0 && !box.header->sealed) {
+		read_qemu_log(log_path, log);
+		r = err_set(why, EOPNOTSUPP, "KVM: a guest ended before its kernel had booted%s%s",
+			    log[0] ? ": " : "", log);
+	}
 	bb_close(&box);
 	json_decref(probe);
 	return r;
@@ -376,7 +400,7 @@ int guest_kvm_works(const json_t *spec, struct err *why)
 			tree_remove(dir, NULL);
 		}
 		kvm_state = r < 0 ? KVM_FAILS : KVM_WORKS;
-		snprintf(kvm_reason, sizeof(kvm_reason), "%.250s", e.text);
+		snprintf(kvm_reason, sizeof(kvm_reason), "%.760s", e.text);
 	}
 	return kvm_state == KVM_WORKS ? 0 : err_set(why, EOPNOTSUPP, "%s", kvm_reason);
 }
@@ -387,25 +411,6 @@ static uint64_t guest_deadline(const json_t *spec)
 
 	return BOOT_NS + (uint64_t)json_number(stop, "timeout", 0) +
 	       (uint64_t)json_number(stop, "settle", 0) + END_NS;
-}
-
-/* QEMU's own words, in one line; an empty log is taken away. */
-static void read_qemu_log(const char *path, char ret[512])
-{
-	AUTO_FREE char *text = NULL;
-	char *p;
-
-	ret[0] = 0;
-	if (file_read(path, QEMU_LOG_MAX, &text, NULL, NULL) < 0)
-		return;
-	console_clean(text);
-	snprintf(ret, 512, "%s", text);
-	for (p = ret + strlen(ret); p > ret && p[-1] == '\n';)
-		*--p = 0;
-	while ((p = strchr(ret, '\n')))
-		*p = ' ';
-	if (!ret[0])
-		unlink(path);
 }
 
 /* What the box tells of a guest that never sealed it. */
