@@ -43,7 +43,8 @@ static int parse_process(struct spec *s, const json_t *one, struct err *e)
 {
 	struct spec_process *p = &s->processes[s->process_count];
 	const json_t *adj = json_object_get(one, "oom_score_adj");
-	const char *group = json_text(one, "cgroup", "");
+	const json_t *in = json_object_get(one, "cgroup");
+	const char *group = in ? json_text(one, "cgroup", NULL) : "";
 
 	if (s->process_count == SPEC_PROCESSES_MAX)
 		return bad(e, "more than 64 processes");
@@ -51,9 +52,11 @@ static int parse_process(struct spec *s, const json_t *one, struct err *e)
 	p->name = json_text(one, "name", NULL);
 	p->adj_set = json_is_integer(adj);
 	p->adj = p->adj_set ? (int)json_integer_value(adj) : 0;
-	p->group = group[0] ? group_index(s, group) : -1;
-	if (!p->name || (group[0] && p->group < 0))
+	p->group = group && group[0] ? group_index(s, group) : -1;
+	if (!p->name || !group || (group[0] && p->group < 0))
 		return bad(e, "a process without a name or with an unknown cgroup");
+	if (adj && !p->adj_set && !json_is_null(adj))
+		return bad(e, "a process with an oom_score_adj that is no number");
 	if (parse_run(json_object_get(one, "run"), &p->argv) < 0)
 		return bad(e, "a process without a command");
 	return 0;
@@ -98,14 +101,19 @@ static int parse_cgroups(struct spec *s, json_t *list, struct err *e)
 static int parse_faults(struct spec *s, json_t *list, struct err *e)
 {
 	json_t *fault, *one;
+	int64_t before = 0;
 	size_t i, j;
 
 	json_array_foreach (list, i, fault) {
-		uint64_t at = (uint64_t)json_number(fault, "at", 0);
+		int64_t at = json_number(fault, "at", -1);
 
+		if (at < before)
+			return bad(e, "a fault without a time, or earlier than the one before it");
+		before = at;
 		json_array_foreach (json_object_get(fault, "set"), j, one) {
 			const char *group = json_text(one, "cgroup", NULL);
-			struct spec_change c = { at, -1, json_text(one, group ? "key" : "sysctl", NULL),
+			struct spec_change c = { (uint64_t)at, -1,
+						 json_text(one, group ? "key" : "sysctl", NULL),
 						 json_text(one, "value", NULL) };
 			int r;
 
@@ -120,15 +128,34 @@ static int parse_faults(struct spec *s, json_t *list, struct err *e)
 	return 0;
 }
 
-static int parse_all(struct spec *s, struct err *e)
+static int parse_times(struct spec *s, struct err *e)
 {
 	const json_t *machine = json_object_get(s->json, "machine");
 	const json_t *stop = json_object_get(s->json, "stop");
+	int64_t swap = json_number(json_object_get(machine, "swap"), "size", 0);
+	int64_t timeout = json_number(stop, "timeout", 0), settle = json_number(stop, "settle", 0);
+	int64_t every = json_number(json_object_get(s->json, "record"), "every", 0);
+
+	if (timeout <= 0 || every <= 0 || !s->process_count)
+		return bad(e, "stop.timeout, record.every or the processes are missing");
+	if (swap < 0 || settle < 0)
+		return bad(e, "machine.swap.size or stop.settle is negative");
+	s->swap_bytes = (uint64_t)swap;
+	s->timeout_ns = (uint64_t)timeout;
+	s->settle_ns = (uint64_t)settle;
+	s->every_ns = (uint64_t)every;
+	return 0;
+}
+
+static int parse_all(struct spec *s, struct err *e)
+{
 	const char *key;
 	json_t *value;
 	size_t i;
 	int r;
 
+	if (json_number(s->json, "spec", 0) != SPEC_VERSION)
+		return bad(e, "its version is not the one that this program reads");
 	r = parse_cgroups(s, json_object_get(s->json, "cgroups"), e);
 	if (r < 0)
 		return r;
@@ -143,12 +170,9 @@ static int parse_all(struct spec *s, struct err *e)
 		if (r < 0)
 			return r;
 	}
-	s->swap_bytes = (uint64_t)json_number(json_object_get(machine, "swap"), "size", 0);
-	s->timeout_ns = (uint64_t)json_number(stop, "timeout", 0);
-	s->settle_ns = (uint64_t)json_number(stop, "settle", 0);
-	s->every_ns = (uint64_t)json_number(json_object_get(s->json, "record"), "every", 0);
-	if (!s->timeout_ns || !s->every_ns || !s->process_count)
-		return bad(e, "stop.timeout, record.every or the processes are missing");
+	r = parse_times(s, e);
+	if (r < 0)
+		return r;
 	return parse_faults(s, json_object_get(s->json, "faults"), e);
 }
 

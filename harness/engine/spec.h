@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define SPEC_VERSION       1
 #define SPEC_PROCESSES_MAX 64
 #define SPEC_CGROUPS_MAX   32
 #define SPEC_CHANGES_MAX   256
