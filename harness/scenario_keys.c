@@ -55,7 +55,7 @@ static const struct key keys[] = {
 	{ "faults.[].at", &kind_duration, NULL, 0, 24 * HOUR, NULL, "since the processes started" },
 	{ "faults.[].set", &kind_fault_set, NULL, 1, 16, NULL,
 	  "`cgroups.PATH.KEY` or `sysctl.NAME`, and the new value" },
-	{ "faults.[].set.*", &kind_any, NULL, 0, 0, NULL, "as under cgroups and sysctl" },
+	{ "faults.[].set.*", &kind_word, NULL, 1, 256, NULL, "the new value, as under cgroups and sysctl" },
 	{ "stop", &kind_fixed, "{}", 0, 0, NULL, "when a trial ends that does not end by itself" },
 	{ "stop.timeout", &kind_duration, "60s", MS, 24 * HOUR, NULL, "processes alive by then are stopped" },
 	{ "stop.settle", &kind_duration, "200ms", MS, HOUR, NULL,
@@ -68,8 +68,7 @@ static const struct key keys[] = {
 	{ "expect", &kind_expects, "[]", 0, 256, NULL, "what must come of it" },
 	{ "expect.[]", &kind_expect, NULL, 0, 0, NULL,
 	  "one expectation: at least one of is, min, max, near" },
-	{ "expect.[].that", &kind_metric, NULL, 1, 512, NULL,
-	  "`PROCESS.METRIC`, `cgroup.PATH.METRIC`, `system.METRIC`, `victim`, `kills`" },
+	{ "expect.[].that", &kind_metric, NULL, 1, 512, NULL, "the metric it is about" },
 	{ "expect.[].is", &kind_is, LEFT_OUT, 0, 64, NULL,
 	  "the value, or a list of allowed ones; `none` for no victim" },
 	{ "expect.[].min", &kind_bound, LEFT_OUT, 0, 0, NULL, "at least" },
@@ -79,7 +78,7 @@ static const struct key keys[] = {
 	  "how far from near, as a part of it" },
 	{ "expect.[].where", &kind_where, LEFT_OUT, 1, 8, NULL,
 	  "only in cells that have these values: path: value or list, compared as text" },
-	{ "expect.[].where.*", &kind_any, NULL, 0, 0, NULL, "value or list of values" },
+	{ "expect.[].where.*", &kind_any, NULL, 0, 0, NULL, "what the path must have" },
 };
 
 #define KEYS (sizeof(keys) / sizeof(keys[0]))
@@ -135,39 +134,54 @@ const struct key *key_child(const struct key *parent, const char *name)
 	return NULL;
 }
 
-static void range(const struct key *key, char low[UNITS_TEXT_MAX], char high[UNITS_TEXT_MAX])
+struct unit {
+	int64_t factor;
+	const char *name;
+};
+
+static const struct unit size_units[] = {
+	{ T, "T" }, { T >> 10, "G" }, { M, "M" }, { 1 << 10, "K" }, { 1, "" }
+};
+static const struct unit time_units[] = { { HOUR, "h" }, { 1000 * MS, "s" }, { MS, "ms" }, { 1, "" } };
+static const struct unit no_units[] = { { 1, "" } };
+
+/* A row's limits are round: in the largest unit that divides them, so nothing is lost. */
+static void limit_format(const struct key *key, int64_t value, char buf[UNITS_TEXT_MAX])
 {
-	if (key->kind == &kind_size) {
-		size_format(low, (uint64_t)key->min);
-		size_format(high, (uint64_t)key->max);
-	} else if (key->kind == &kind_duration) {
-		duration_format(low, (uint64_t)key->min);
-		duration_format(high, (uint64_t)key->max);
-	} else {
-		snprintf(low, UNITS_TEXT_MAX, "%lld", (long long)key->min);
-		snprintf(high, UNITS_TEXT_MAX, "%lld", (long long)key->max);
-	}
+	const struct unit *u = key->kind == &kind_size       ? size_units
+			       : key->kind == &kind_duration ? time_units
+							     : no_units;
+
+	while (u->factor > 1 && (value == 0 || value % u->factor))
+		u++;
+	snprintf(buf, UNITS_TEXT_MAX, "%lld%s", (long long)(value / u->factor), u->name);
 }
 
-const char *key_allowed(const struct key *key, char *buf, size_t room)
+static const char *allowed_text(const struct key *key, bool brief, char *buf, size_t room)
 {
 	const struct kind *kind = key->kind;
 	char low[UNITS_TEXT_MAX], high[UNITS_TEXT_MAX];
 	size_t len = 0;
 	const char *p;
 
-	range(key, low, high);
+	limit_format(key, key->min, low);
+	limit_format(key, key->max, high);
 	if (key->choices) {
 		for (p = key->choices; *p && len + 4 < room; p++)
 			len += (size_t)snprintf(buf + len, room - len, *p == '|' ? ", " : "%c", *p);
 	} else if (kind == &kind_size || kind == &kind_duration || kind == &kind_int) {
-		snprintf(buf, room, "%s, %s to %s", kind->allowed, low, high);
+		snprintf(buf, room, "%s; %s to %s", brief ? kind->name : kind->allowed, low, high);
 	} else if (kind->shape == SHAPE_LIST || kind->shape == SHAPE_NAMED || kind->shape == SHAPE_OPEN) {
-		snprintf(buf, room, "%s, %s to %s entries", kind->allowed, low, high);
+		snprintf(buf, room, "%s; %s to %s entries", kind->allowed, low, high);
 	} else {
 		snprintf(buf, room, "%s", kind->allowed);
 	}
 	return buf;
+}
+
+const char *key_allowed(const struct key *key, char *buf, size_t room)
+{
+	return allowed_text(key, false, buf, room);
 }
 
 void keys_print(FILE *to)
@@ -178,14 +192,12 @@ void keys_print(FILE *to)
 	fputs("| key | value | default | what it is |\n| --- | --- | --- | --- |\n", to);
 	for (i = 0; i < KEYS; i++) {
 		const struct key *k = &keys[i];
-		bool entry = strcmp(key_name(k), "*") == 0 || strcmp(key_name(k), "[]") == 0;
+		bool entry = !strcmp(key_name(k), "*") || !strcmp(key_name(k), "[]");
 		bool worked_out = k->fallback && k->fallback[0] == '(';
 
-		fprintf(to, "| `%s` | %s | ", k->path, key_allowed(k, allowed, sizeof(allowed)));
-		if (entry)
-			fputs("", to);
-		else if (!k->fallback)
-			fputs("must be given", to);
+		fprintf(to, "| `%s` | %s | ", k->path, allowed_text(k, true, allowed, sizeof(allowed)));
+		if (!k->fallback)
+			fputs(entry ? "" : "must be given", to);
 		else if (!strcmp(k->fallback, LEFT_OUT))
 			fputs("not checked", to);
 		else

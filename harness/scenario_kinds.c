@@ -153,7 +153,7 @@ const struct kind kind_open = {
 	.name = "names", .shape = SHAPE_OPEN, .allowed = "a mapping", .bind = bind_named
 };
 const struct kind kind_list = { .name = "list", .shape = SHAPE_LIST, .allowed = "a list", .bind = bind_list };
-const struct kind kind_any = { .name = "value", .allowed = "see its help", .bind = bind_any };
+const struct kind kind_any = { .name = "value", .allowed = "a value, or a list of them", .bind = bind_any };
 const struct kind kind_name = { .name = "name",
 				.allowed = "1 to 64 letters, digits, '.', '_', '-', a letter or digit first",
 				.scalar = scalar_name };
