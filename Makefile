@@ -71,8 +71,13 @@ units: $(UNITS)
 demo check:
 	./ci/$@
 
-bench: all
-	$(PYTHON) bench/run
+$(B)/bench/%: $(B)/obj/bench/%.o $(B)/harness.a $(B)/lib.a
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) $(SAN_C) $(LDFLAGS) -o $@ $^ $(DYN)
+
+bench: all $(B)/bench/recorder $(B)/bench/kmsg_latency
+	$(PYTHON) bench/run --build $(B)
 
 lint:
 	./ci/lint
