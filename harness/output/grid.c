@@ -166,7 +166,7 @@ static bool shrink(struct grid *g, bool whole_words)
 /* First whole heads, then heads in pieces where the width asks for it, then texts that are cut. */
 static void lay_out(struct grid *g, size_t width)
 {
-	size_t natural[GRID_COLUMNS_MAX], i;
+	size_t natural[GRID_COLUMNS_MAX] = { 0 }, i;
 
 	for (i = 0; i < g->column_count; i++) {
 		g->columns[i].width = longest_piece(g->columns[i].head);
