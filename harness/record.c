@@ -10,17 +10,28 @@
 
 static const size_t rows_max[SAMPLE_KINDS] = { 1, SPEC_PROCESSES_MAX, SPEC_CGROUPS_MAX + 1 };
 
+static bool all_text(const json_t *list)
+{
+	size_t i;
+
+	for (i = 0; i < json_array_size(list); i++)
+		if (!json_is_string(json_array_get(list, i)))
+			return false;
+	return json_is_array(list);
+}
+
 static int take_columns(struct record *r, const struct bb_record *rec)
 {
 	static const char *const names[SAMPLE_KINDS] = { "system", "process", "cgroup" };
 	json_t *json = json_loadb((const char *)rec->payload, rec->len, 0, NULL);
+	json_t *list = json_object_get(json, "names");
 	const char *of = json_text(json, "of", "");
 	size_t k, i, cells;
 
 	for (k = 0; k < SAMPLE_KINDS; k++) {
-		if (strcmp(of, names[k]) != 0 || r->columns[k])
+		if (strcmp(of, names[k]) != 0 || r->columns[k] || !all_text(list))
 			continue;
-		r->columns[k] = json_incref(json_object_get(json, "names"));
+		r->columns[k] = json_incref(list);
 		cells = rows_max[k] * json_array_size(r->columns[k]);
 		r->series[k] = calloc(cells + 1, sizeof(**r->series));
 		for (i = 0; r->series[k] && i < cells; i++)
