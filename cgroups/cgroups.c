@@ -223,7 +223,7 @@ static void kill_all_in(char *path, char *controller)
 
 	if (cgroup_get_procs(path, controller, &pids, &count) == 0)
 		for (i = 0; i < count; i++)
-			if (pids[i] != getpid())
+			if (pids[i] > 0 && pids[i] != getpid()) /* 0: of another pid namespace */
 				kill(pids[i], SIGKILL);
 	free(pids);
 }
@@ -238,16 +238,18 @@ static size_t sweep(char *controller, const struct tree *t)
 	size_t left = 0, i;
 
 	for (i = 0; i < t->count; i++) {
-		char path[CG_PATH_MAX];
+		char path[CG_PATH_MAX], full[PATH_LEN_MAX];
 		struct cgroup *cg;
 
 		strcpy(path, t->paths[i]);
 		kill_all_in(path, controller);
 		cg = cgroup_new_cgroup(path);
-		if (cg && cgroup_add_controller(cg, controller) &&
-		    cgroup_delete_cgroup_ext(cg, CGFLAG_DELETE_EMPTY_ONLY) != 0)
-			left++;
+		if (cg && cgroup_add_controller(cg, controller))
+			cgroup_delete_cgroup_ext(cg, CGFLAG_DELETE_EMPTY_ONLY);
 		cgroup_free(&cg);
+		/* With that flag libcgroup 2.0 returns 0 for a group that is busy, too. */
+		if (path_format(full, "%s/%s", t->mount, path) == 0 && access(full, F_OK) == 0)
+			left++;
 	}
 	return left;
 }

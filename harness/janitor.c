@@ -63,7 +63,8 @@ int janitor_repair(pid_t owner, bool really, struct err *e)
 
 		if (!pid || (owner && pid != owner) || path_format(path, "%s/%s", dir, d->d_name) < 0)
 			continue;
-		if (undo_owner_alive(path))
+		/* Its own janitor knows that it died; until its parent has reaped it, /proc says otherwise. */
+		if (!owner && undo_owner_alive(path))
 			continue;
 		count++;
 		if (really)

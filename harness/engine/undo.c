@@ -17,7 +17,10 @@
 
 #define JOURNAL_BYTES_MAX (1 << 20)
 
-/* When pid was started, in clock ticks since boot: with the pid it names a process for good. */
+/*
+ * When pid was started, in clock ticks since boot: with the pid it names a process for good. -1: it is
+ * gone, or dead and not reaped yet.
+ */
 static int64_t start_ticks(pid_t pid)
 {
 	char path[PATH_LEN_MAX];
@@ -29,6 +32,8 @@ static int64_t start_ticks(pid_t pid)
 		return -1;
 	/* "12 (a (b) c) S 1 ...": the name may hold anything, so count from its last parenthesis. */
 	p = strrchr(text, ')');
+	if (!p || !strncmp(p, ") Z", 3) || !strncmp(p, ") X", 3))
+		return -1;
 	for (field = 2; p && field < 22; field++) {
 		p = strchr(p, ' ');
 		p = p ? p + 1 : NULL;
