@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: MIT
+"""Fixtures: a lab that looks after itself, and what the machine must have for a test."""
+
+import os
+import shutil
+
+import pytest
+
+import lab as lablib
+
+
+@pytest.fixture
+def lab(tmp_path):
+    """Runs the program; at its end nothing of the runs may be left."""
+    one = lablib.Lab(tmp_path)
+    yield one
+    one.close()
+
+
+def host_lacks():
+    """Why trials on this machine cannot be watched from outside; None: they can."""
+    if os.geteuid() != 0:
+        return "not root: no cgroup of its own"
+    found = lablib.memory_cgroup()
+    if not found:
+        return "no memory controller is mounted"
+    if not os.access(found[1], os.W_OK) or os.statvfs(found[1]).f_flag & os.ST_RDONLY:
+        return f"{found[1]} is read-only"
+    try:
+        os.close(os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK))
+    except OSError as error:
+        return f"/dev/kmsg: {error.strerror}"
+    return None
+
+
+def guest_lacks():
+    if not shutil.which("qemu-system-x86_64"):
+        return "qemu-system-x86_64 is not installed"
+    return None
+
+
+@pytest.fixture
+def host():
+    """Skips where no trial can run on this machine; gives the cgroup version."""
+    why = host_lacks()
+    if why:
+        pytest.skip(why)
+    return lablib.memory_cgroup()[0]
+
+
+@pytest.fixture(scope="session")
+def qemu():
+    why = guest_lacks()
+    if why:
+        pytest.skip(why)
+
+
+@pytest.fixture
+def kernel_log(host):
+    log = lablib.KernelLog()
+    yield log
+    log.close()

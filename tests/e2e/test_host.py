@@ -1,0 +1,547 @@
+# SPDX-License-Identifier: MIT
+"""Trials on this machine. What the program says is held against /dev/kmsg, /proc and cgroupfs as read here."""
+
+import json
+import os
+import pathlib
+import signal
+import subprocess
+
+import pytest
+
+from lab import (EXIT_BROKEN, EXIT_FAIL, EXIT_PASS, EXIT_SKIP, EXIT_USAGE, M, MS, OOMLAB, descendants, groups_of,
+                 memory_cgroup, proc_bytes, wait_until)
+
+pytestmark = pytest.mark.usefixtures("host")
+
+MEMSET_64M = """
+scenario: memset-64m
+place: host
+cgroups:
+  app: {memory.max: 64M}
+processes:
+  hog: {run: [memset, --block=1M, --limit=192M], cgroup: app}
+expect:
+  - {that: hog.outcome, is: oom-killed}
+  - {that: victim, is: hog}
+"""
+
+HOLD = """
+scenario: hold
+place: host
+cgroups:
+  app: {memory.max: 128M}
+processes:
+  hog: {run: [memset, --limit=32M, --hold=forever], cgroup: app}
+stop: {timeout: 30s}
+"""
+
+
+def small(name="small", run="[malloc, --limit=1M]", outcome="exited", more=""):
+    return f"""
+scenario: {name}
+place: host
+processes:
+  hog: {{run: {run}}}
+expect:
+  - {{that: hog.outcome, is: {outcome}}}
+{more}
+"""
+
+
+def limit_file(version, key):
+    return {1: {"memory.max": "memory.limit_in_bytes"}, 2: {}}[version].get(key, key)
+
+
+def test_memset_in_64m_is_oom_killed(lab, kernel_log):
+    run = lab.run(lab.scenario(MEMSET_64M))
+    assert run.status == EXIT_PASS, run
+    trial, kills = run.trial(), kernel_log.kills()
+    hog, result = trial.process(), trial.result
+    assert (hog["outcome"], hog["signal"], hog["exit_code"], hog["phase"]) == ("oom-killed", 9, None, "run")
+
+    # The kernel's own words name that process, and the record has the same numbers.
+    kill = kills[hog["pid"]]
+    [victim] = result["victims"]
+    assert (victim["process"], victim["pid"], victim["comm"]) == ("hog", hog["pid"], kill["comm"])
+    assert (victim["total_vm"], victim["anon_rss"]) == (int(kill["vm"]) << 10, int(kill["anon"]) << 10)
+    assert victim["constraint"] == "memcg" and victim["uid"] == os.getuid()
+    assert victim["oom_memcg"] == victim["task_memcg"]
+    assert victim["oom_memcg"].endswith(".1/app") and "/oomlab." in victim["oom_memcg"]
+    assert kill[0] in (trial.dir / "kmsg.log").read_text()
+
+    assert victim["witnesses"] == {"kernel_log": True, "cgroup": True, "wait_status": True}
+    assert victim["agree"] is True and result["reason"] is None
+    assert trial.event("oom-kill")["pid"] == hog["pid"]
+    assert trial.event("exit")["signal"] == signal.SIGKILL
+    assert trial.rows("cgroups.csv", cgroup="app")[-1]["oom_kills"] == 1
+
+    assert 60 * M < hog["metrics"]["touched"] <= 64 * M
+    assert hog["metrics"]["allocated"] - hog["metrics"]["touched"] <= M  # it died inside one block
+    assert 60 * M < hog["metrics"]["rss_peak"] <= 65 * M  # the program's own pages are charged elsewhere
+    assert (result["metrics"]["victim"], result["metrics"]["kills"]) == ("hog", 1)
+
+
+def test_malloc_in_64m_reaches_its_limit(lab, kernel_log):
+    run = lab.run(lab.scenario(MEMSET_64M.replace("memset", "malloc").replace("192M", "1G")
+                               .replace("is: oom-killed", "is: exited").replace("victim, is: hog", "kills, is: 0")))
+    assert run.status == EXIT_PASS, run
+    hog = run.trial().process()
+    assert (hog["outcome"], hog["exit_code"], hog["signal"], hog["phase"]) == ("exited", 0, None, "done")
+    assert (hog["metrics"]["allocated"], hog["metrics"]["touched"]) == (1024 * M, 0)
+    assert hog["metrics"]["vsize_peak"] >= 1024 * M and hog["metrics"]["rss_peak"] < 10 * M
+    assert run.trial().result["victims"] == []
+    assert hog["pid"] not in kernel_log.kills()
+
+
+def test_refused_allocation_is_enomem(lab):
+    """More than the address space or, in mode 0, than RAM and swap."""
+    run = lab.run(lab.scenario(small(run="[malloc, --block=100T]", outcome="enomem")))
+    assert run.status == EXIT_PASS, run
+    hog = run.trial().process()
+    assert (hog["outcome"], hog["errno"], hog["phase"], hog["signal"]) == ("enomem", 12, "enomem", None)
+    assert "Cannot allocate memory" in hog["note"]
+    assert run.trial().result["victims"] == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV])
+def test_killed_by_somebody_else_is_signalled(lab, kernel_log, number):
+    live = lab.start(lab.scenario(HOLD + "expect: [{that: hog.outcome, is: signalled}, {that: kills, is: 0}]"))
+    pid = live.holding("memset", 32 * M)
+    os.kill(pid, number)
+    run = live.wait()
+    assert run.status == EXIT_PASS, run
+    hog, result = run.trial().process(), run.trial().result
+    assert (hog["pid"], hog["outcome"], hog["signal"], hog["exit_code"]) == (pid, "signalled", number, None)
+    assert result["victims"] == [] and result["metrics"]["victim"] is None
+    assert hog["metrics"]["touched"] == 32 * M
+    assert pid not in kernel_log.kills()
+
+
+def test_timeout(lab):
+    text = HOLD.replace("30s", "700ms") + "expect: [{that: hog.outcome, is: timeout}, {that: kills, is: 0}]"
+    run = lab.run(lab.scenario(text))
+    assert run.status == EXIT_PASS, run
+    trial = run.trial()
+    assert trial.process()["outcome"] == "timeout" and trial.result["sealed"] == "timeout"
+    assert trial.event("exit")["ended_by"] == "timeout"
+    assert 650 * MS < trial.process()["metrics"]["duration"] < 5000 * MS
+
+
+def test_fault_lowers_the_limit_of_a_running_process(lab):
+    """It would end at 96M; after the fault there is room for 48M only."""
+    run = lab.run(lab.scenario("""
+scenario: fault
+place: host
+cgroups:
+  app: {memory.max: 128M}
+processes:
+  hog: {run: [memset, --limit=96M, --pause=10ms], cgroup: app}
+faults:
+  - {at: 200ms, set: {cgroups.app.memory.max: 48M}}
+stop: {timeout: 20s}
+expect:
+  - {that: hog.outcome, is: oom-killed}
+  - {that: hog.touched, min: 40M, max: 48M}
+"""))
+    assert run.status == EXIT_PASS, run
+    trial = run.trial()
+    fault, release = trial.event("fault"), trial.event("release")
+    assert (fault["cgroup"], fault["key"], fault["got"]) == ("app", "memory.max", str(48 * M))
+    assert 200 * MS <= fault["t_ns"] - release["t_ns"] < 400 * MS
+    assert trial.event("oom-kill")["t_ns"] > fault["t_ns"]
+
+
+def test_fault_below_what_is_in_use(lab, host):
+    """v2 kills to get there. v1 refuses with EBUSY: then the trial is not what was asked for, so it is broken."""
+    text = HOLD.replace("30s", "3s") + """
+faults:
+  - {at: 500ms, set: {cgroups.app.memory.max: 8M}}
+expect:
+  - {that: hog.outcome, is: oom-killed}
+"""
+    run = lab.run(lab.scenario(text))
+    if host == 2:
+        assert run.status == EXIT_PASS, run
+    else:
+        assert run.status == EXIT_BROKEN, run
+        assert "fault at 500ms" in run.trial().result["reason"] and "busy" in run.trial().result["reason"]
+
+
+def test_limits_are_read_back(lab, host):
+    """The kernel rounds to whole pages; the record has what it made of it, and cgroupfs agrees."""
+    live = lab.start(lab.scenario(HOLD.replace("memory.max: 128M", f"memory.max: {64 * M + 1}B, pids.max: 7")))
+    live.holding("memset", 32 * M)
+    _, mount = memory_cgroup()
+    app = mount / f"oomlab.{live.pid}.1" / "app"
+    assert (app / limit_file(host, "memory.max")).read_text() == f"{64 * M}\n"
+    # The stressor, and nothing else, is in it.
+    assert (app / "cgroup.procs").read_text().split() == [str(live.find("memset"))]
+    os.kill(live.find("memset"), signal.SIGTERM)
+    run = live.wait()
+    was_set = run.trial().event("set", key="memory.max")
+    assert (was_set["wanted"], was_set["got"]) == (str(64 * M + 1), str(64 * M))
+    assert run.trial().event("set", key="pids.max")["got"] == "7"
+
+
+def test_nested_groups(lab):
+    """The limit of the outer group holds for what runs in the inner one."""
+    run = lab.run(lab.scenario("""
+scenario: nested
+place: host
+cgroups:
+  a: {memory.max: 48M}
+  a/b: {memory.max: 96M}
+processes:
+  hog: {run: [memset, --limit=128M], cgroup: a/b}
+expect:
+  - {that: hog.outcome, is: oom-killed}
+"""))
+    assert run.status == EXIT_PASS, run
+    [victim] = run.trial().result["victims"]
+    assert victim["oom_memcg"].endswith("/a") and victim["task_memcg"] == victim["oom_memcg"] + "/b"
+    assert run.trial().process()["metrics"]["touched"] <= 48 * M
+
+
+def test_bigger_one_of_two_is_the_victim(lab, kernel_log):
+    """Both are in one group; the small one holds and must survive."""
+    run = lab.run(lab.scenario("""
+scenario: two
+place: host
+cgroups:
+  app: {memory.max: 64M}
+processes:
+  small: {run: [memset, --limit=4M, --hold=1s], cgroup: app}
+  big: {run: [memset, --limit=128M], cgroup: app}
+expect:
+  - {that: victim, is: big}
+  - {that: kills, is: 1}
+  - {that: small.outcome, is: exited}
+"""))
+    assert run.status == EXIT_PASS, run
+    big, little = run.trial().process("big"), run.trial().process("small")
+    kills = kernel_log.kills()
+    assert big["pid"] in kills and little["pid"] not in kills
+
+
+def test_samples_agree_with_proc(lab):
+    live = lab.start(lab.scenario(HOLD + "record: {every: 20ms}"))
+    pid = live.holding("memset", 32 * M)
+    seen = {key: proc_bytes(pid, key) for key in ("VmRSS", "VmSize", "VmPTE", "RssAnon", "VmSwap")}
+    stat = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    minor_faults, major_faults = int(stat[7]), int(stat[9])
+    score = int(pathlib.Path(f"/proc/{pid}/oom_score").read_text())
+    version, mount = memory_cgroup()
+    usage_file = {1: "memory.usage_in_bytes", 2: "memory.current"}[version]
+    usage = int((mount / f"oomlab.{live.pid}.1/app" / usage_file).read_text())
+    os.kill(pid, signal.SIGTERM)  # it waits with its end until it has been sampled
+    trial = live.wait().trial()
+    last = [row for row in trial.rows("processes.csv", process="hog") if row["rss"] is not None][-1]
+    for column, key in {"rss": "VmRSS", "vsize": "VmSize", "pgtables": "VmPTE", "rss_anon": "RssAnon",
+                        "swap": "VmSwap"}.items():
+        assert abs(last[column] - seen[key]) <= M // 2, column  # the kernel counts RSS in batches
+    assert 0 <= last["minor_faults"] - minor_faults < 100 and last["major_faults"] >= major_faults
+    assert abs(last["oom_score"] - score) <= 1
+    assert (last["allocated"], last["touched"]) == (32 * M, 32 * M)
+    assert any(abs(row["current"] - usage) <= M // 4 for row in trial.rows("cgroups.csv", cgroup="app"))
+    meminfo = dict(line.split(":") for line in pathlib.Path("/proc/meminfo").read_text().splitlines())
+    assert trial.rows("system.csv")[-1]["meminfo.MemTotal"] == int(meminfo["MemTotal"].split()[0]) << 10
+
+
+@pytest.mark.parametrize("every_ms", [10, 50])
+def test_a_row_every_tick(lab, every_ms):
+    run = lab.run(lab.scenario(HOLD.replace("30s", "1500ms") + f"record: {{every: {every_ms}ms}}"))
+    trial = run.trial()
+    release, end = trial.event("release")["t_ns"], trial.event("exit")["t_ns"]
+    expected = (end - release) / (every_ms * MS)
+    for name, row_filter in ("processes.csv", {"process": "hog"}), ("system.csv", {}), ("cgroups.csv", {"cgroup": "app"}):
+        times = [row["t_ns"] for row in trial.rows(name, **row_filter) if release <= row["t_ns"] <= end]
+        assert times == sorted(times)
+        # Ticks that the machine had no time for are missing; there are never more of them than there is time.
+        assert 0.6 * expected <= len(times) <= expected + 4, name
+        gaps = sorted(after - before for before, after in zip(times, times[1:]))
+        assert 0.9 * every_ms * MS <= gaps[len(gaps) // 2] <= 1.3 * every_ms * MS, name
+    assert trial.event("end")["samples_dropped"] == 0
+
+
+def test_repeat(lab):
+    run = lab.run(lab.scenario(small()), "--repeat", 3)
+    assert run.status == EXIT_PASS, run
+    assert run.json["results"] == ["all/1", "all/2", "all/3"]
+    assert run.json["verdicts"] == {"pass": 3, "fail": 0, "skip": 0, "broken": 0}
+    assert [run.trial(where).result["trial"] for where in run.json["results"]] == [1, 2, 3]
+    assert len({run.trial(where).process()["pid"] for where in run.json["results"]}) == 3
+
+
+@pytest.mark.parametrize("jobs, together", [(None, 1), (2, 2), (3, 3)])
+def test_jobs(lab, jobs, together):
+    """So many trials at a time as was said; on the host one without a word."""
+    path = lab.scenario(small(run="[malloc, --limit=1M, --hold=700ms]"))
+    live = lab.start(path, "--repeat", 4, *(["--jobs", jobs] if jobs else []))
+    seen = []
+
+    def ended():
+        seen.append([stat[0] for stat in descendants(live.pid).values()].count("malloc"))
+        return live.process.poll() is not None
+
+    wait_until("the end of all trials", ended, 60)
+    assert live.wait().status == EXIT_PASS
+    assert max(seen) == together
+
+
+def test_matrix_and_set(lab):
+    path = lab.scenario(small(run="[malloc, --limit=1M]", outcome="exited") + "stop: {timeout: 5s}\n")
+    run = lab.run(path, "--matrix", "processes.hog.run.0=malloc,memset,calloc", "--matrix",
+                  "processes.hog.run.1=--limit=1M,--limit=2M", "--set", "stop.timeout=9s")
+    assert run.status == EXIT_PASS, run
+    assert len(run.json["results"]) == 6
+    seen = set()
+    for where in run.json["results"]:
+        trial = run.trial(where)
+        stressor, limit = trial.json("spec.json")["processes"][0]["run"]
+        assert trial.json("spec.json")["stop"]["timeout"] == 9_000_000_000
+        assert trial.process()["metrics"]["allocated"] == {"--limit=1M": M, "--limit=2M": 2 * M}[limit]
+        assert trial.process()["metrics"]["touched"] == (trial.process()["metrics"]["allocated"]
+                                                         if stressor == "memset" else 0)
+        assert set(trial.result["axes"].values()) == {stressor, limit}
+        assert where == f"{trial.result['cell']}/1"
+        seen.add((stressor, limit))
+    assert len(seen) == 6
+
+
+def test_run_directory(lab):
+    run = lab.run(lab.scenario(MEMSET_64M), "--keep-blackbox")
+    assert sorted(path.name for path in run.dir.iterdir()) == ["all", "run.json"]
+    trial = run.trial()
+    files = {"spec.json", "result.json", "system.csv", "processes.csv", "cgroups.csv", "events.jsonl", "kmsg.log"}
+    assert {path.name for path in trial.dir.iterdir()} == files | {"blackbox"}
+
+    spec = trial.json("spec.json")
+    assert (spec["spec"], spec["scenario"], spec["cell"], spec["axes"]) == (1, "memset-64m", "all", {})
+    assert spec["cgroups"] == [{"path": "app", "set": {"memory.max": str(64 * M)}}]
+    assert spec["processes"][0]["run"] == ["memset", "--block=1M", "--limit=192M"]
+
+    result = trial.result
+    assert (result["result"], result["scenario"], result["trial"], result["place"]) == (1, "memset-64m", 1, "host")
+    assert result["kernel"] == os.uname().release and result["sealed"] == "all processes ended"
+    hog = trial.process()
+    for name, value in hog["metrics"].items():
+        assert result["metrics"][f"hog.{name}"] == value
+    rows = [row for row in trial.rows("processes.csv", process="hog") if row["rss"] is not None]
+    assert hog["metrics"]["rss_peak"] == max(row["rss_peak"] for row in rows)
+    assert hog["metrics"]["vsize_peak"] == max(row["vsize_peak"] for row in rows)
+    assert hog["pid"] == trial.event("spawn")["pid"] == result["victims"][0]["pid"]
+    assert [(one["that"], one["got"], one["verdict"]) for one in result["expectations"]] == [
+        ("hog.outcome", "oom-killed", "pass"), ("victim", "hog", "pass")]
+    assert result["expectations"][0]["at"].endswith("scenario.yaml:9")
+
+    about = run.json
+    assert about["exit"] == run.status == 0 and about["results"] == ["all/1"]
+    assert about["verdicts"] == {"pass": 1, "fail": 0, "skip": 0, "broken": 0}
+    assert about["host"]["kernel"] == os.uname().release and about["host"]["cpus"] == os.cpu_count()
+    assert "--keep-blackbox" in about["arguments"] and about["wall_ns"] > hog["metrics"]["duration"]
+
+
+def test_no_black_box_unless_asked_for(lab):
+    run = lab.run(lab.scenario(small()))
+    assert not list(run.dir.rglob("blackbox"))
+
+
+def test_default_run_directory(lab):
+    done = subprocess.run([OOMLAB, "run", lab.scenario(small(name="default-place"))], cwd=lab.tmp, env=lab.env,
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode == EXIT_PASS
+    [made] = (lab.tmp / "results/runs").iterdir()
+    assert made.name.endswith("Z-default-place") and (made / "run.json").exists()
+    assert f"results/runs/{made.name}" in done.stdout
+
+
+@pytest.mark.parametrize("prepare, status, words", [
+    (lambda out: None, EXIT_PASS, ""),
+    (lambda out: out.mkdir(), EXIT_PASS, ""),
+    (lambda out: (out.mkdir(), (out / "mine").write_text("x")), EXIT_USAGE, "is not empty"),
+    (lambda out: out.write_text("x"), EXIT_USAGE, "Not a directory"),
+    (lambda out: out.symlink_to("/nonexistent/place"), EXIT_USAGE, "--out"),
+], ids=["absent", "empty", "not empty", "a file", "a dangling link"])
+def test_out(lab, prepare, status, words):
+    out = lab.tmp / "given"
+    prepare(out)
+    before = sorted(lab.tmp.rglob("*"))
+    run = lab.run(lab.scenario(small()), out=out)
+    assert run.status == status, run
+    assert words in run.stderr
+    if status == EXIT_PASS:
+        assert (out / "run.json").exists() and (out / "all/1/result.json").exists()
+    else:
+        assert str(out) in run.stderr and run.stderr.count("\n") == 1 and run.stdout == ""
+        assert sorted(set(lab.tmp.rglob("*")) - {lab.tmp / "scenario.yaml"}) == before
+
+
+def test_out_is_made_with_its_parents(lab):
+    run = lab.run(lab.scenario(small()), out=lab.tmp / "a/b/c")
+    assert run.status == EXIT_PASS and (lab.tmp / "a/b/c/run.json").exists()
+
+
+@pytest.mark.parametrize("outcomes, status", [
+    (["exited"], EXIT_PASS),
+    (["enomem"], EXIT_FAIL),
+    (["exited", "enomem", "exited"], EXIT_FAIL),
+    (["skip"], EXIT_SKIP),
+    (["skip", "exited"], EXIT_PASS),
+    (["skip", "enomem"], EXIT_FAIL),
+])
+def test_exit_status(lab, outcomes, status):
+    for i, outcome in enumerate(outcomes):
+        more = "machine: {memory: 1T}" if outcome == "skip" else ""
+        lab.scenario(small(name=f"s{i}", outcome="exited" if outcome == "skip" else outcome, more=more),
+                     f"all/s{i}.yaml")
+    run = lab.run(lab.tmp / "all")
+    assert run.status == run.json["exit"] == status, run
+    count = {"pass": outcomes.count("exited"), "fail": outcomes.count("enomem"), "skip": outcomes.count("skip"),
+             "broken": 0}
+    assert run.json["verdicts"] == count
+
+
+def test_failed_expectation_says_got_and_wanted(lab):
+    run = lab.run(lab.scenario(small(run="[memset, --limit=20M]", outcome="enomem",
+                                     more="  - {that: hog.touched, min: 30M, max: 40M}")))
+    assert run.status == EXIT_FAIL
+    judged = {one["that"]: one for one in run.trial().result["expectations"]}
+    assert judged["hog.outcome"]["verdict"] == judged["hog.touched"]["verdict"] == "fail"
+    assert judged["hog.touched"]["got"] == 20 * M and "30M" in judged["hog.touched"]["wanted"]
+    for words in ("enomem", "exited", "20M", "between 30M and 40M", "scenario.yaml:"):
+        assert words in run.stdout
+
+
+SKIPS = {
+    "no v1 twin": (1, "cgroups: {app: {memory.high: 32M}}", ["cgroups.app", "memory.high", "no twin in cgroup v1"]),
+    "a sysctl": (None, "sysctl: {vm.swappiness: 10}", ["sysctl", "--allow-host-changes", "--place guest"]),
+    "a sysctl by a fault": (None, "faults: [{at: 1s, set: {sysctl.vm.swappiness: 10}}]",
+                            ["sysctl", "--allow-host-changes"]),
+    "swap": (None, "machine: {swap: {size: 16M}}", ["swap", "--allow-host-changes", "--place guest"]),
+    "more memory": (None, "machine: {memory: 1T}", ["1024G", "memory"]),
+    "another kernel": (None, "machine: {kernel: 'debian:5.10'}", ["kernel", "5.10", os.uname().release]),
+    "NUMA": (None, "machine: {memory: 256M, nodes: [128M, 128M]}", ["NUMA", "--place guest"]),
+    "many CPUs": (None, "machine: {cpus: 64}", ["CPUs", "64"]),
+}
+
+
+@pytest.mark.parametrize("version, more, words", SKIPS.values(), ids=SKIPS)
+def test_skip_says_why(lab, host, version, more, words):
+    if version and version != host:
+        pytest.skip(f"this machine has cgroup v{host}")
+    before = {name: pathlib.Path(name).read_text() for name in ("/proc/sys/vm/swappiness", "/proc/swaps")}
+    if "machine:" in more:
+        more = more.replace("machine: {", f"machine: {{cgroup: v{host}, ")
+    run = lab.run(lab.scenario(small(more=more)))
+    assert run.status == EXIT_SKIP, run
+    result = run.trial().result
+    assert result["verdict"] == "skip" and result["processes"] == []
+    for word in words:
+        assert word in result["reason"]
+    assert result["reason"] in " ".join(run.stdout.split()), "the reason is not shown"
+    assert before == {name: pathlib.Path(name).read_text() for name in before}
+
+
+def test_lower_oom_score_adj(lab):
+    """Without CAP_SYS_RESOURCE a skip; with it the process really has that value."""
+    capabilities = int(pathlib.Path("/proc/self/status").read_text().split("CapEff:")[1].split()[0], 16)
+    text = small(run="[malloc, --limit=1M, --hold=forever]").replace("]}", "], oom_score_adj: -5}")
+    if capabilities >> 24 & 1:
+        live = lab.start(lab.scenario(text))
+        pid = live.find("malloc")
+        assert pathlib.Path(f"/proc/{pid}/oom_score_adj").read_text() == "-5\n"
+        os.kill(pid, signal.SIGTERM)
+        live.wait()
+    else:
+        run = lab.run(lab.scenario(text))
+        assert run.status == EXIT_SKIP, run
+        for word in ("processes.hog", "oom_score_adj -5", "CAP_SYS_RESOURCE"):
+            assert word in run.trial().result["reason"]
+
+
+def test_higher_oom_score_adj(lab):
+    """The smaller process is chosen when its score is raised; the one that names no value has 0."""
+    live = lab.start(lab.scenario("""
+scenario: adj
+place: host
+cgroups:
+  app: {memory.max: 64M}
+processes:
+  small: {run: [memset, --limit=8M, --hold=forever], cgroup: app, oom_score_adj: 900}
+  big: {run: [memset, --limit=60M, --pause=20ms], cgroup: app}
+expect:
+  - {that: victim, is: small}
+  - {that: big.outcome, is: exited}
+"""))
+    both = wait_until("both", lambda: live.alive() and [pid for pid, stat in descendants(live.pid).items()
+                                                        if stat[0] == "memset"][1:] and descendants(live.pid))
+    adj = sorted(pathlib.Path(f"/proc/{pid}/oom_score_adj").read_text().strip()
+                 for pid, stat in both.items() if stat[0] == "memset")
+    assert adj == ["0", "900"]
+    run = live.wait()
+    assert run.status == EXIT_PASS, run
+    assert run.trial().result["victims"][0]["oom_score_adj"] == 900
+
+
+def test_allowed_sysctl_is_set_and_put_back(lab):
+    name = pathlib.Path("/proc/sys/vm/stat_interval")
+    before = name.read_text()
+    other = "7" if before.strip() != "7" else "8"
+    text = small(run="[malloc, --limit=1M, --hold=forever]", more=f"sysctl: {{vm.stat_interval: {other}}}")
+    try:
+        live = lab.start(lab.scenario(text), "--allow-host-changes")
+        pid = live.find("malloc")
+        assert name.read_text().strip() == other
+        os.kill(pid, signal.SIGTERM)
+        run = live.wait()
+        assert name.read_text() == before
+        event = run.trial().event("set", sysctl="vm.stat_interval")
+        assert (event["wanted"], event["was"], event["got"]) == (other, before.strip(), other)
+    finally:
+        if name.read_text() != before:
+            name.write_text(before)
+
+
+def test_cgroup_parent(lab):
+    _, mount = memory_cgroup()
+    parent = mount / f"oomlab-test.{os.getpid()}"
+    parent.mkdir()
+    others = [where.parent / "pids" / parent.name for where in [mount] if (where.parent / "pids").is_dir()]
+    for other in others:
+        other.mkdir(exist_ok=True)
+    try:
+        live = lab.start(lab.scenario(HOLD), "--cgroup-parent", f"/{parent.name}")
+        pid = live.holding("memset", 32 * M)
+        assert (parent / f"oomlab.{live.pid}.1/app/cgroup.procs").read_text().split() == [str(pid)]
+        assert groups_of(live.pid) == []  # none at the top
+        os.kill(pid, signal.SIGTERM)
+        run = live.wait()
+        assert run.status == EXIT_PASS, run
+        assert [path for path in parent.iterdir() if path.is_dir()] == []
+    finally:
+        for group in [parent, *others]:
+            group.rmdir()
+
+
+def test_cgroup_parent_that_is_not_there(lab):
+    run = lab.run(lab.scenario(small()), "--cgroup-parent", "/no/such/group")
+    assert run.status == EXIT_SKIP, run
+    assert "no/such/group" in run.trial().result["reason"]
+
+
+def test_two_harnesses_at_a_time(lab):
+    """Neither sees the other's groups or kills as its own."""
+    path = lab.scenario(MEMSET_64M)
+    runs = [live.wait() for live in [lab.start(path), lab.start(path)]]
+    assert [run.status for run in runs] == [EXIT_PASS, EXIT_PASS], runs
+    victims = [run.trial().result["victims"] for run in runs]
+    assert [len(one) for one in victims] == [1, 1]
+    assert victims[0][0]["pid"] != victims[1][0]["pid"]
+
+
+def test_json_is_the_files(lab):
+    run = lab.run(lab.scenario(MEMSET_64M), "--format", "json", "--repeat", 2)
+    printed = json.loads(run.stdout)
+    assert printed["run"] == run.json
+    assert printed["results"] == [run.trial(where).result for where in run.json["results"]]
