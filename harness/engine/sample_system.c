@@ -111,6 +111,17 @@ int system_sampler_open(const char *root, struct system_sampler *s, struct err *
 	return 0;
 }
 
+/* The number that ends at end, read backwards: a line's last number lies behind a name of any length. */
+static int64_t number_before(const char *start, const char *end)
+{
+	uint64_t value = 0, unit = 1;
+	const char *p = end;
+
+	for (; p > start && p[-1] >= '0' && p[-1] <= '9'; p--, unit *= 10)
+		value += (uint64_t)(p[-1] - '0') * unit;
+	return p < end ? (int64_t)value : BB_MISSING;
+}
+
 /* The last number of "MemFree:  12 kB", "nr_free_pages 12", "Node 0 MemFree: 12 kB" in each line. */
 static void read_lines(const struct system_file *f, const char *text, size_t len, int64_t *values)
 {
@@ -119,18 +130,14 @@ static void read_lines(const struct system_file *f, const char *text, size_t len
 
 	for (i = 0; i < f->count && line < end; i++) {
 		const char *nl = memchr(line, '\n', (size_t)(end - line));
-		const char *p = nl ? nl : end, *stop;
-		int64_t scale = 1;
+		const char *p = nl ? nl : end;
+		bool kb = p - line > 3 && p[-1] == 'B' && p[-2] == 'k';
+		int64_t value = number_before(line, kb ? p - 3 : p);
 
-		if (p - line > 3 && p[-1] == 'B' && p[-2] == 'k') {
-			scale = f->scale;
-			p -= 3;
-		}
-		stop = p;
-		while (p > line && p[-1] >= '0' && p[-1] <= '9')
-			p--;
-		values[i] = p < stop ? scaled(digits(p, stop, &stop), scale) : BB_MISSING;
-		line = nl ? nl + 1 : end;
+		if (kb && value != BB_MISSING)
+			value = (int64_t)((uint64_t)value * (uint64_t)f->scale);
+		values[i] = value;
+		line = p + 1;
 	}
 }
 
