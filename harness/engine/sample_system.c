@@ -111,14 +111,19 @@ int system_sampler_open(const char *root, struct system_sampler *s, struct err *
 	return 0;
 }
 
-/* The number that ends at end, read backwards: a line's last number lies behind a name of any length. */
+/*
+ * The number that ends at end, read backwards in one go: a line's last number
+ * lies behind a name of any length. One that may not fit is left to digits().
+ */
 static int64_t number_before(const char *start, const char *end)
 {
 	uint64_t value = 0, unit = 1;
-	const char *p = end;
+	const char *p = end, *stop;
 
 	for (; p > start && p[-1] >= '0' && p[-1] <= '9'; p--, unit *= 10)
 		value += (uint64_t)(p[-1] - '0') * unit;
+	if (end - p > 18)
+		return digits(p, end, &stop);
 	return p < end ? (int64_t)value : BB_MISSING;
 }
 
@@ -134,8 +139,8 @@ static void read_lines(const struct system_file *f, const char *text, size_t len
 		bool kb = p - line > 3 && p[-1] == 'B' && p[-2] == 'k';
 		int64_t value = number_before(line, kb ? p - 3 : p);
 
-		if (kb && value != BB_MISSING)
-			value = (int64_t)((uint64_t)value * (uint64_t)f->scale);
+		if (kb && value != BB_MISSING && __builtin_mul_overflow(value, f->scale, &value))
+			value = INT64_MAX;
 		values[i] = value;
 		line = p + 1;
 	}
