@@ -125,7 +125,8 @@ static pid_t start_writer(int markers, int kills, int *ret_end)
 	int end[2];
 	pid_t pid;
 
-	if (pipe2(end, O_CLOEXEC) < 0 || (pid = fork()) < 0)
+	pid = pipe2(end, O_CLOEXEC) < 0 ? -1 : fork();
+	if (pid < 0)
 		die("starting the writer");
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -86,7 +86,8 @@ static pid_t start_idle(void)
 	pid_t pid;
 	char byte;
 
-	if (pipe(ready) < 0 || (pid = fork()) < 0)
+	pid = pipe(ready) < 0 ? -1 : fork();
+	if (pid < 0)
 		die("starting an idle process");
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
