@@ -116,6 +116,19 @@ static void test_text(void **state)
 	assert_says(GOOD "about: \"a\\0b\"\n", "F:3:9: about: is a text with a NUL byte; allowed: text");
 }
 
+/* Deep nesting is said once, where it begins: the rest of such a file is not looked at. */
+static void test_deep(void **state)
+{
+	char text[3000] = "a: ";
+	struct attempt a;
+
+	(void)state;
+	memset(text + 3, '[', 2500);
+	a = try_text(text, NULL);
+	assert_string_equal(a.said, "F:1:19: nested deeper than 16 levels\n");
+	attempt_free(&a);
+}
+
 static void test_yaml(void **state)
 {
 	(void)state;
@@ -319,10 +332,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all_in_one_go), cmocka_unit_test(test_files),
 		cmocka_unit_test(test_large),         cmocka_unit_test(test_text),
-		cmocka_unit_test(test_yaml),          cmocka_unit_test(test_names),
-		cmocka_unit_test(test_where),         cmocka_unit_test(test_options),
-		cmocka_unit_test(test_bounded),       cmocka_unit_test(test_truncated),
-		cmocka_unit_test(test_replaced),
+		cmocka_unit_test(test_deep),          cmocka_unit_test(test_yaml),
+		cmocka_unit_test(test_names),         cmocka_unit_test(test_where),
+		cmocka_unit_test(test_options),       cmocka_unit_test(test_bounded),
+		cmocka_unit_test(test_truncated),     cmocka_unit_test(test_replaced),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

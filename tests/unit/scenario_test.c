@@ -241,6 +241,22 @@ static void test_sets_make(void **state)
 	attempt_free(&a);
 }
 
+/* The longest key wins: a.b is a group, although a is one too. */
+static void test_dots(void **state)
+{
+	static const char *const sets[] = { "cgroups.a.b.memory.max=1M", "cgroups.a.memory.max=2M" };
+	struct scenario_options o = { .sets = sets, .set_count = 2 };
+	struct attempt a;
+	json_t *spec = spec_of(SMALL "cgroups: {a: {}, a.b: {memory.max: 3M}, a.b.c: {}}\n", &o, &a);
+
+	(void)state;
+	assert_json(
+		spec, "cgroups",
+		"[{\"path\":\"a\",\"set\":{\"memory.max\":\"2097152\"}},"
+		"{\"path\":\"a.b\",\"set\":{\"memory.max\":\"1048576\"}},{\"path\":\"a.b.c\",\"set\":{}}]");
+	attempt_free(&a);
+}
+
 static void test_place(void **state)
 {
 	struct scenario_options o = { .place = "host" };
@@ -327,6 +343,7 @@ int main(void)
 		cmocka_unit_test(test_expect),
 		cmocka_unit_test(test_sets),
 		cmocka_unit_test(test_sets_make),
+		cmocka_unit_test(test_dots),
 		cmocka_unit_test(test_place),
 		cmocka_unit_test(test_where_and_options),
 		cmocka_unit_test(test_run_checked_once),
