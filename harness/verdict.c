@@ -94,29 +94,56 @@ static void range_text(const json_t *min, const json_t *max, enum metric_unit un
 		snprintf(ret, WANTED_MAX, "%s %s", min ? "at least" : "at most", min ? low : high);
 }
 
+static bool is_near(const json_t *got, const json_t *near, double within)
+{
+	double middle = json_number_value(near);
+
+	return json_is_number(got) && fabs(json_number_value(got) - middle) <= within * fabs(middle);
+}
+
+static bool in_range(const json_t *got, const json_t *min, const json_t *max)
+{
+	double value = json_number_value(got);
+
+	return json_is_number(got) && (!min || value >= json_number_value(min)) &&
+	       (!max || value <= json_number_value(max));
+}
+
+static void add_text(char wanted[WANTED_MAX], const char *text)
+{
+	size_t len = strlen(wanted);
+
+	if (snprintf(wanted + len, WANTED_MAX - len, "%s%s", len ? ", " : "", text) < 0)
+		wanted[len] = 0;
+}
+
 /* Judges one expectation; wanted gets its text. All conditions it states must hold. */
 static bool holds(const json_t *expect, const json_t *got, enum metric_unit unit, char wanted[WANTED_MAX])
 {
 	const json_t *is = json_object_get(expect, "is"), *near = json_object_get(expect, "near");
 	const json_t *min = json_object_get(expect, "min"), *max = json_object_get(expect, "max");
-	double value = json_number_value(got);
-	char middle[64];
+	double within = json_number_value(json_object_get(expect, "within"));
+	char text[WANTED_MAX], middle[64];
+	bool ok = is || near || min || max;
 
+	wanted[0] = 0;
 	if (is) {
-		is_text(is, unit, wanted);
-		return is_one_of(got, is);
+		is_text(is, unit, text);
+		add_text(wanted, text);
+		ok = is_one_of(got, is);
 	}
 	if (near) {
-		double within = json_number_value(json_object_get(expect, "within"));
-
 		scalar_text(near, unit, middle);
-		snprintf(wanted, WANTED_MAX, "%s within %g %%", middle, within * 100);
-		return json_is_number(got) &&
-		       fabs(value - json_number_value(near)) <= within * json_number_value(near);
+		snprintf(text, sizeof(text), "%s within %g %%", middle, within * 100);
+		add_text(wanted, text);
+		ok = ok && is_near(got, near, within);
 	}
-	range_text(min, max, unit, wanted);
-	return json_is_number(got) && (!min || value >= json_number_value(min)) &&
-	       (!max || value <= json_number_value(max));
+	if (min || max) {
+		range_text(min, max, unit, text);
+		add_text(wanted, text);
+		ok = ok && in_range(got, min, max);
+	}
+	return ok;
 }
 
 json_t *verdict_expectation(const json_t *expect, const json_t *metrics)
@@ -127,6 +154,7 @@ json_t *verdict_expectation(const json_t *expect, const json_t *metrics)
 	char wanted[WANTED_MAX];
 	bool ok = holds(expect, got ? got : json_null(), metric ? metric->unit : METRIC_COUNT, wanted);
 
+	ok = ok && got; /* what is not measured at all is not what null asks for */
 	return json_pack("{s:s, s:s, s:O, s:s, s:s}", "that", that, "wanted", wanted, "got",
 			 got ? got : json_null(), "verdict", ok ? "pass" : "fail", "at",
 			 json_text(expect, "at", ""));
