@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+#include "harness/metrics.h"
+
+#include "tests/unit/trial_box.h"
+
+#define MISSING BB_MISSING
+
+static const char spec_text[] =
+	"{'cgroups': [{'path': 'app'}, {'path': 'app/x.y'}], 'processes': [{'name': 'hog'},"
+	" {'name': 'free'}]}";
+static const char processes_text[] =
+	"[{'name': 'hog', 'outcome': 'oom-killed', 'exit_code': null, 'signal': 9, 'phase': 'run'},"
+	" {'name': 'free', 'outcome': null, 'exit_code': null, 'signal': null, 'phase': 'hold'}]";
+
+/* metrics_compute() over what is in the box. */
+static json_t *compute(struct trial_box *b, const char *victims_text)
+{
+	json_t *spec = json_of(spec_text), *processes = json_of(processes_text);
+	json_t *victims = json_of(victims_text), *all;
+	struct record r;
+
+	box_read(b, &r);
+	all = metrics_compute(&r, spec, processes, victims);
+	record_free(&r);
+	json_decref(victims);
+	json_decref(processes);
+	json_decref(spec);
+	return all;
+}
+
+static void metric_is(const json_t *all, const char *name, const char *wanted)
+{
+	const json_t *got = json_object_get(all, name);
+	AUTO_FREE char *text = got ? json_dumps(got, JSON_ENCODE_ANY) : strdup("absent");
+	AUTO_FREE char *as_json = quoted(wanted);
+
+	if (strcmp(text, as_json) != 0)
+		fail_msg("%s: got %s, not %s", name, text, as_json);
+	if (got && !metric_find(name))
+		fail_msg("%s is in no table", name);
+}
+
+static void whole_trial(void **state)
+{
+	struct trial_box *b = *state;
+	json_t *all;
+
+	box_text(
+		b, BB_COLUMNS,
+		"{'of': 'system', 'names': ['meminfo.MemTotal', 'meminfo.MemFree', 'meminfo.SwapTotal',"
+		" 'meminfo.SwapFree', 'vmstat.oom_kill', 'vmstat.allocstall_dma', 'vmstat.allocstall_normal',"
+		" 'vmstat.pgscan_kswapd']}");
+	box_text(b, BB_COLUMNS,
+		 "{'of': 'process', 'names': ['rss_peak', 'rss', 'swap', 'minor_faults', 'touched']}");
+	box_text(b, BB_COLUMNS, "{'of': 'cgroup', 'names': ['current', 'peak', 'oom_kills']}");
+	SAMPLE(b, BB_SYSTEM, 0, 100, 90, 50, 50, 3, 1, 20, 5); /* at 3 ms */
+	SAMPLE(b, BB_CGROUP, 0, 1, 2, 0);
+	SAMPLE(b, BB_CGROUP, 1, 3, 4, 1);
+	box_event(b, "{'event': 'release'}");
+	SAMPLE(b, BB_PROCESS, 0, 10, 9, 0, 100, 8);
+	SAMPLE(b, BB_PROCESS, 0, 12, 11, 7, 200, 9);
+	SAMPLE(b, BB_PROCESS, 1, 5, 4, MISSING, 50, 3);
+	SAMPLE(b, BB_SYSTEM, 0, 100, 20, 50, 15, 3, 1, 25, 5);
+	SAMPLE(b, BB_PROCESS, 0, MISSING, MISSING, MISSING, MISSING, 9);
+	box_event(b, "{'event': 'exit', 'process': 'hog', 'signal': 9, 'phase': 'run', 'allocated': 64,"
+		     " 'touched': 33, 'check_errors': 0, 'minor_faults': 222, 'major_faults': 2}");
+	box_event(b, "{'event': 'phase', 'process': 'free', 'phase': 'hold', 'allocated': 16, 'touched': 6,"
+		     " 'check_errors': 1}");
+	SAMPLE(b, BB_SYSTEM, 0, 100, 80, 50, 40, 4, 2, 31, 5);
+	SAMPLE(b, BB_CGROUP, 0, 6, 9, 2);
+	SAMPLE(b, BB_CGROUP, 1, 2, 8, MISSING);
+	all = compute(b, "[{'process': 'hog'}, {'process': 'free'}]");
+	metric_is(all, "hog.outcome", "'oom-killed'");
+	metric_is(all, "hog.signal", "9");
+	metric_is(all, "hog.exit_code", "null");
+	metric_is(all, "hog.duration", "6000000");
+	metric_is(all, "hog.allocated", "64");
+	metric_is(all, "hog.touched", "33"); /* of its end, not of the last sample */
+	metric_is(all, "hog.rss_peak", "12");
+	metric_is(all, "hog.rss_last", "11");
+	metric_is(all, "hog.swap_peak", "7");
+	metric_is(all, "hog.minor_faults", "222");
+	metric_is(all, "hog.vsize_peak", "null"); /* no such column */
+	metric_is(all, "free.outcome", "null");
+	metric_is(all, "free.duration", "null");
+	metric_is(all, "free.touched", "6"); /* of its last phase */
+	metric_is(all, "free.check_errors", "1");
+	metric_is(all, "free.minor_faults", "50"); /* of its last sample: a phase does not say */
+	metric_is(all, "free.swap_peak", "null");
+	metric_is(all, "cgroup.app.current_peak", "6");
+	metric_is(all, "cgroup.app.peak", "9");
+	metric_is(all, "cgroup.app.oom_kills", "2");
+	metric_is(all, "cgroup.app/x.y.current_peak", "3");
+	metric_is(all, "cgroup.app/x.y.oom_kills", "0");
+	metric_is(all, "cgroup.app.pgscan", "null");
+	metric_is(all, "system.mem_total", "100");
+	metric_is(all, "system.mem_free_min", "20");
+	metric_is(all, "system.mem_available_min", "null");
+	metric_is(all, "system.swap_used_peak", "35");
+	metric_is(all, "system.oom_kills", "1");
+	metric_is(all, "system.allocstall", "12"); /* 1 + 11, of both zones */
+	metric_is(all, "system.pgscan_kswapd", "0");
+	metric_is(all, "system.pgscan_direct", "null");
+	metric_is(all, "victim", "'hog'");
+	metric_is(all, "kills", "2");
+	metric_is(all, "hog.none", "absent");
+	json_decref(all);
+}
+
+/* Every metric is there, and none has a number. */
+static void empty_box(void **state)
+{
+	json_t *all = compute(*state, "[]"), *value;
+	const char *name;
+	size_t count = 0, i;
+
+	json_object_foreach (all, name, value)
+		if (json_is_number(value) && strcmp(name, "kills") != 0 && strcmp(name, "hog.signal") != 0)
+			fail_msg("%s", name);
+	metric_is(all, "victim", "null");
+	metric_is(all, "kills", "0");
+	for (i = 0; metric_at(METRIC_PROCESS, i); i++)
+		count += 2;
+	for (i = 0; metric_at(METRIC_CGROUP, i); i++)
+		count += 2;
+	for (i = 0; metric_at(METRIC_SYSTEM, i); i++)
+		count++;
+	assert_int_equal(json_object_size(all), count + 2);
+	json_decref(all);
+}
+
+static void found_by_full_name(void **state)
+{
+	static const char *const unknown[] = { "hog.none", "none", "hog.",          "cgroup.app.touched",
+					       "",         "hog",  "victim.victim", "system.touched",
+					       "system.",  ".",    "hog.Touched",   "cgroup.app.mem_total" };
+	size_t i;
+
+	(void)state;
+	assert_int_equal(metric_find("hog.touched")->unit, METRIC_BYTES);
+	assert_int_equal(metric_find("a.b.outcome")->unit, METRIC_OUTCOME);
+	assert_int_equal(metric_find("hog.duration")->unit, METRIC_NS);
+	assert_string_equal(metric_find("cgroup.a/b.c.peak")->name, "peak");
+	assert_ptr_equal(metric_find("system.oom_kills")->about, metric_find("system.oom_kills")->about);
+	assert_ptr_not_equal(metric_find("system.oom_kills"), metric_find("cgroup.a.oom_kills"));
+	assert_int_equal(metric_find("victim")->unit, METRIC_WORD);
+	assert_int_equal(metric_find("kills")->unit, METRIC_COUNT);
+	for (i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++)
+		if (metric_find(unknown[i]))
+			fail_msg("%s", unknown[i]);
+}
+
+static void tables_are_well_formed(void **state)
+{
+	const struct metric *m, *n;
+	unsigned int scope;
+	size_t i, j;
+
+	(void)state;
+	for (scope = 0; scope < METRIC_SCOPES; scope++) {
+		assert_non_null(metric_at((enum metric_scope)scope, 0));
+		for (i = 0; (m = metric_at((enum metric_scope)scope, i)); i++) {
+			assert_true(m->name[0] && m->about[0] && !strchr(m->name, '.'));
+			for (j = 0; j < i; j++) {
+				n = metric_at((enum metric_scope)scope, j);
+				assert_string_not_equal(m->name, n->name);
+			}
+		}
+		assert_null(metric_at((enum metric_scope)scope, i + 1));
+	}
+}
+
+#define WITH_BOX(test) cmocka_unit_test_setup_teardown(test, box_setup, box_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_BOX(whole_trial),
+		WITH_BOX(empty_box),
+		cmocka_unit_test(found_by_full_name),
+		cmocka_unit_test(tables_are_well_formed),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests_name("metrics", tests, NULL, NULL);
+}

@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: MIT
+#include "harness/verdict.h"
+
+#include "tests/unit/trial_box.h"
+
+#include <errno.h>
+
+static const char metrics_text[] =
+	"{'hog.outcome': 'oom-killed', 'hog.touched': 1048576000, 'hog.duration': 1500000000, 'hog.exit_code': null,"
+	" 'victim': null, 'kills': 2, 'system.mem_total': 1000.0}";
+
+struct expectation {
+	const char *expect; /* without `that`'s braces */
+	const char *verdict, *wanted;
+};
+
+static void judge(const struct expectation *x)
+{
+	AUTO_FREE char *text = NULL;
+	json_t *metrics = json_of(metrics_text), *expect, *judged;
+	const char *that;
+
+	assert_true(asprintf(&text, "{%s, 'at': 'f.yaml:3'}", x->expect) > 0);
+	expect = json_of(text);
+	that = json_text(expect, "that", "");
+	judged = verdict_expectation(expect, metrics);
+	assert_non_null(judged);
+	if (strcmp(json_text(judged, "verdict", ""), x->verdict) != 0 ||
+	    strcmp(json_text(judged, "wanted", ""), x->wanted) != 0)
+		fail_msg("%s: %s, wanted \"%s\"", x->expect, json_text(judged, "verdict", ""),
+			 json_text(judged, "wanted", ""));
+	assert_string_equal(json_text(judged, "that", ""), that);
+	assert_string_equal(json_text(judged, "at", ""), "f.yaml:3");
+	if (json_object_get(metrics, that))
+		assert_true(json_equal(json_object_get(judged, "got"), json_object_get(metrics, that)));
+	else
+		assert_true(json_is_null(json_object_get(judged, "got")));
+	json_decref(judged);
+	json_decref(expect);
+	json_decref(metrics);
+}
+
+static void judge_all(const struct expectation *list, size_t count)
+{
+	for (; count-- > 0; list++)
+		judge(list);
+}
+
+#define JUDGE(list) judge_all(list, sizeof(list) / sizeof((list)[0]))
+
+static void is(void **state)
+{
+	static const struct expectation list[] = {
+		{ "'that': 'hog.outcome', 'is': 'oom-killed'", "pass", "oom-killed" },
+		{ "'that': 'hog.outcome', 'is': 'oom'", "fail", "oom" },
+		{ "'that': 'hog.outcome', 'is': ['enomem', 'oom-killed']", "pass", "enomem or oom-killed" },
+		{ "'that': 'hog.outcome', 'is': ['enomem', 'exited', 'sigbus']", "fail",
+		  "enomem or exited or sigbus" },
+		{ "'that': 'hog.outcome', 'is': []", "fail", "" },
+		{ "'that': 'kills', 'is': 2", "pass", "2" },
+		{ "'that': 'kills', 'is': 2.0", "pass", "2" },
+		{ "'that': 'kills', 'is': '2'", "fail", "2" },
+		{ "'that': 'kills', 'is': [1, 3]", "fail", "1 or 3" },
+		{ "'that': 'kills', 'is': null", "fail", "none" },
+		{ "'that': 'kills', 'is': true", "fail", "true" },
+		{ "'that': 'hog.touched', 'is': 1048576000", "pass", "1000M" },
+		{ "'that': 'victim', 'is': null", "pass", "none" },
+		{ "'that': 'victim', 'is': ['hog', null]", "pass", "hog or none" },
+		{ "'that': 'victim', 'is': 'hog'", "fail", "hog" },
+		{ "'that': 'hog.exit_code', 'is': 0", "fail", "0" },
+	};
+
+	(void)state;
+	JUDGE(list);
+}
+
+static void min_max_near(void **state)
+{
+	static const struct expectation list[] = {
+		{ "'that': 'kills', 'min': 2", "pass", "at least 2" },
+		{ "'that': 'kills', 'min': 3", "fail", "at least 3" },
+		{ "'that': 'kills', 'max': 2", "pass", "at most 2" },
+		{ "'that': 'kills', 'max': 1", "fail", "at most 1" },
+		{ "'that': 'kills', 'min': 2, 'max': 2", "pass", "between 2 and 2" },
+		{ "'that': 'kills', 'min': 3, 'max': 5", "fail", "between 3 and 5" },
+		{ "'that': 'kills', 'min': 0, 'max': 1", "fail", "between 0 and 1" },
+		{ "'that': 'system.mem_total', 'near': 950, 'within': 0.0527", "pass", "950B within 5.27 %" },
+		{ "'that': 'system.mem_total', 'near': 950, 'within': 0.0526", "fail", "950B within 5.26 %" },
+		{ "'that': 'system.mem_total', 'near': 1050, 'within': 0.05", "pass", "1050B within 5 %" },
+		{ "'that': 'system.mem_total', 'near': 1060, 'within': 0.05", "fail", "1060B within 5 %" },
+	};
+
+	(void)state;
+	JUDGE(list);
+}
+
+/* docs/records.md: "one or more of is, min, max, near". */
+static void all_conditions_must_hold(void **state)
+{
+	static const struct expectation list[] = {
+		{ "'that': 'kills', 'is': 2, 'max': 1", "fail", "2, at most 1" },
+		{ "'that': 'kills', 'is': 3, 'max': 5", "fail", "3, at most 5" },
+		{ "'that': 'kills', 'is': [2, 7], 'min': 1, 'max': 5", "pass", "2 or 7, between 1 and 5" },
+		{ "'that': 'kills', 'near': 2, 'within': 0.5, 'max': 1", "fail", "2 within 50 %, at most 1" },
+		{ "'that': 'kills', 'near': 9, 'within': 0.1, 'min': 1", "fail",
+		  "9 within 10 %, at least 1" },
+		{ "'that': 'kills'", "fail", "" },
+	};
+
+	(void)state;
+	JUDGE(list);
+}
+
+/* What was not measured is neither small nor none; what there is no word for is not there. */
+static void not_known(void **state)
+{
+	static const struct expectation list[] = {
+		{ "'that': 'hog.exit_code', 'max': 5", "fail", "at most 5" },
+		{ "'that': 'hog.exit_code', 'min': 0", "fail", "at least 0" },
+		{ "'that': 'hog.exit_code', 'near': 0, 'within': 1", "fail", "0 within 100 %" },
+		{ "'that': 'hog.swap_peak', 'max': 5", "fail", "at most 5B" },
+		{ "'that': 'hog.swap_peak', 'is': null", "fail", "none" },
+		{ "'that': 'hog.toched', 'is': null", "fail", "none" },
+		{ "'that': 'hog.toched', 'max': 4096", "fail", "at most 4096" },
+		{ "'that': 'victim', 'max': 5", "fail", "at most 5" },
+		{ "'that': 'hog.outcome', 'min': 0", "fail", "at least 0" },
+	};
+
+	(void)state;
+	JUDGE(list);
+}
+
+/* In the largest unit that loses nothing. */
+static void wanted_texts(void **state)
+{
+	static const struct expectation list[] = {
+		{ "'that': 'hog.touched', 'min': 1048576000, 'max': 1258291200", "pass",
+		  "between 1000M and 1200M" },
+		{ "'that': 'hog.touched', 'min': 1048575999", "pass", "at least 1048575999B" },
+		{ "'that': 'hog.touched', 'min': 1048576001", "fail", "at least 1048576001B" },
+		{ "'that': 'hog.touched', 'max': 1610612736", "pass", "at most 1536M" },
+		{ "'that': 'hog.touched', 'max': 8589934592", "pass", "at most 8G" },
+		{ "'that': 'hog.touched', 'max': 4503599627370496", "pass", "at most 4096T" },
+		{ "'that': 'hog.touched', 'min': 0", "pass", "at least 0B" },
+		{ "'that': 'hog.touched', 'min': 512", "pass", "at least 512B" },
+		{ "'that': 'hog.touched', 'near': 1073741824, 'within': 0.05", "pass", "1G within 5 %" },
+		{ "'that': 'hog.duration', 'max': 2000000000", "pass", "at most 2.0s" },
+		{ "'that': 'hog.duration', 'max': 10000000", "fail", "at most 10ms" },
+		{ "'that': 'kills', 'max': 1048576", "pass", "at most 1048576" },
+	};
+
+	(void)state;
+	JUDGE(list);
+}
+
+/* The record of one process that was oom-killed. */
+static void write_kill(struct trial_box *b, int counted)
+{
+	box_text(b, BB_COLUMNS, "{'of': 'cgroup', 'names': ['oom_kills']}");
+	box_text(b, BB_COLUMNS, "{'of': 'process', 'names': ['rss_peak']}");
+	box_event(b, "{'event': 'start', 'kernel': '6.1.0', 'cgroup_version': 2}");
+	box_event(b, "{'event': 'cgroup', 'cgroup': 'app', 'path': 'g/app'}");
+	SAMPLE(b, BB_CGROUP, 0, 0);
+	box_event(b, "{'event': 'spawn', 'process': 'hog', 'pid': 91}");
+	box_event(b, "{'event': 'release'}");
+	SAMPLE(b, BB_PROCESS, 0, 4096);
+	box_event(b, "{'event': 'oom-kill', 'process': 'hog', 'pid': 91, 'task_memcg': '/g/app'}");
+	box_event(b, "{'event': 'exit', 'process': 'hog', 'pid': 91, 'signal': 9, 'touched': 4000}");
+	SAMPLE(b, BB_CGROUP, 0, counted);
+	box_event(b, "{'event': 'end', 'kernel_log_lost': 0}");
+}
+
+/* The box's result with this list of expectations. */
+static json_t *result_of(struct trial_box *b, const char *expect, const char *broken)
+{
+	json_t *spec = json_of("{'spec': 1, 'scenario': 's', 'cell': 'c', 'axes': {'a': '1'},"
+			       " 'cgroups': [{'path': 'app', 'set': {}}],"
+			       " 'processes': [{'name': 'hog', 'run': ['memset'], 'cgroup': 'app'}]}");
+	json_t *result = NULL;
+
+	json_object_set_new(spec, "expect", json_of(expect));
+	assert_int_equal(verdict_result(spec, b->path, "host", 3, broken, &result, &b->e), 0);
+	json_decref(spec);
+	return result;
+}
+
+static void verdict_is(json_t *result, const char *verdict, const char *reason)
+{
+	const char *got = json_text(result, "reason", NULL);
+
+	assert_string_equal(json_text(result, "verdict", ""), verdict);
+	if (!reason)
+		assert_true(json_is_null(json_object_get(result, "reason")));
+	else if (!got || !strstr(got, reason))
+		fail_msg("reason: %s", got ? got : "null");
+	json_decref(result);
+}
+
+static void whole_result(void **state)
+{
+	struct trial_box *b = *state;
+	json_t *result, *hog;
+
+	write_kill(b, 1);
+	bb_seal(&b->box, "all processes ended");
+	result = result_of(b, "[{'that': 'victim', 'is': 'hog'}]", NULL);
+	assert_int_equal(json_number(result, "result", 0), 1);
+	assert_string_equal(json_text(result, "scenario", ""), "s");
+	assert_string_equal(json_text(result, "cell", ""), "c");
+	assert_string_equal(json_text(json_object_get(result, "axes"), "a", ""), "1");
+	assert_int_equal(json_number(result, "trial", 0), 3);
+	assert_string_equal(json_text(result, "place", ""), "host");
+	assert_string_equal(json_text(result, "kernel", ""), "6.1.0");
+	assert_string_equal(json_text(result, "sealed", ""), "all processes ended");
+	assert_int_equal(json_array_size(json_object_get(result, "victims")), 1);
+	assert_string_equal(json_text(json_object_get(result, "metrics"), "victim", ""), "hog");
+	hog = json_array_get(json_object_get(result, "processes"), 0);
+	assert_int_equal(json_number(json_object_get(hog, "metrics"), "rss_peak", 0), 4096);
+	assert_int_equal(json_number(json_object_get(hog, "metrics"), "touched", 0), 4000);
+	assert_null(json_object_get(json_object_get(hog, "metrics"), "outcome"));
+	assert_string_equal(json_text(hog, "outcome", ""), "oom-killed");
+	verdict_is(result, "pass", NULL);
+}
+
+static void verdicts(void **state)
+{
+	struct trial_box *b = *state;
+
+	write_kill(b, 1);
+	verdict_is(result_of(b, "[]", NULL), "pass", NULL);
+	verdict_is(result_of(b, "null", NULL), "pass", NULL);
+	verdict_is(result_of(b, "[{'that': 'kills', 'is': 1}, {'that': 'kills', 'max': 1}]", NULL), "pass",
+		   NULL);
+	verdict_is(result_of(b, "[{'that': 'kills', 'is': 2}, {'that': 'kills', 'max': 1}]", NULL), "fail",
+		   NULL);
+	verdict_is(result_of(b, "[{'that': 'kills', 'is': 1}, {'that': 'kills', 'max': 0}]", NULL), "fail",
+		   NULL);
+	verdict_is(result_of(b, "[]", "the guest panicked"), "broken", "the guest panicked");
+	verdict_is(result_of(b, "[{'that': 'kills', 'is': 2}]", "gone"), "broken", "gone");
+}
+
+/* Broken, whatever the expectations say, with all three in the reason. */
+static void witnesses_disagree(void **state)
+{
+	struct trial_box *b = *state;
+	const char all_three[] =
+		"the witnesses disagree about hog: kernel log: killed (1 killed in its cgroup); "
+		"cgroup: oom_kill rose by 0; wait status: signal 9";
+	json_t *result;
+
+	write_kill(b, 0);
+	result = result_of(b, "[{'that': 'victim', 'is': 'hog'}]", NULL);
+	assert_true(json_is_false(
+		json_object_get(json_array_get(json_object_get(result, "victims"), 0), "agree")));
+	verdict_is(result, "broken", all_three);
+	verdict_is(result_of(b, "[{'that': 'victim', 'is': null}]", NULL), "broken", all_three);
+	verdict_is(result_of(b, "[]", "the guest panicked"), "broken", "the guest panicked");
+}
+
+/* Never sealed, the last record cut in the middle: what is before it counts. */
+static void box_of_a_dead_engine(void **state)
+{
+	struct trial_box *b = *state;
+	json_t *result;
+	uint64_t used;
+
+	write_kill(b, 1);
+	used = b->box.header->used;
+	SAMPLE(b, BB_PROCESS, 0, 8192);
+	b->box.header->used = used + 20;
+	result = result_of(b, "[{'that': 'hog.rss_peak', 'is': 4096}]", "the engine died");
+	assert_true(json_is_null(json_object_get(result, "sealed")));
+	assert_int_equal(json_number(json_object_get(result, "metrics"), "hog.rss_peak", 0), 4096);
+	assert_string_equal(
+		json_text(json_array_get(json_object_get(result, "expectations"), 0), "verdict", ""), "pass");
+	verdict_is(result, "broken", "the engine died");
+}
+
+static void no_box(void **state)
+{
+	struct trial_box *b = *state;
+	json_t *spec = json_of("{'scenario': 's', 'cell': 'c'}"), *result = NULL;
+
+	assert_int_equal(verdict_result(spec, "/nonexistent", "host", 1, NULL, &result, &b->e), -ENOENT);
+	assert_non_null(strstr(b->e.text, "/nonexistent"));
+	assert_null(result);
+	memset(b->box.header->magic, 0, 8);
+	assert_int_equal(verdict_result(spec, b->path, "host", 1, NULL, &result, &b->e), -EBADMSG);
+	result = verdict_without_trial(spec, "guest", 2, "skip", "no QEMU");
+	assert_int_equal(json_number(result, "trial", 0), 2);
+	assert_string_equal(json_text(result, "place", ""), "guest");
+	assert_int_equal(json_array_size(json_object_get(result, "expectations")), 0);
+	verdict_is(result, "skip", "no QEMU");
+	json_decref(spec);
+}
+
+#define WITH_BOX(test) cmocka_unit_test_setup_teardown(test, box_setup, box_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(is),
+		cmocka_unit_test(min_max_near),
+		cmocka_unit_test(all_conditions_must_hold),
+		cmocka_unit_test(not_known),
+		cmocka_unit_test(wanted_texts),
+		WITH_BOX(whole_result),
+		WITH_BOX(verdicts),
+		WITH_BOX(witnesses_disagree),
+		WITH_BOX(box_of_a_dead_engine),
+		WITH_BOX(no_box),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests_name("verdict", tests, NULL, NULL);
+}
