@@ -60,6 +60,24 @@ static bool run_ok(struct binder *b, const json_t *run, char why[WHY_MAX])
 	return !why[0];
 }
 
+/* The word of the list that a complaint quotes: the longest of those in it; the list when none is. */
+static struct fy_node *word_in(struct fy_node *list, const char *why)
+{
+	struct fy_node *word, *found = list;
+	size_t longest = 0;
+	int i;
+
+	for (i = 1; (word = fy_node_sequence_get_by_index(list, i)); i++) {
+		const char *text = node_text(word);
+
+		if (!text || strlen(text) <= longest || !strstr(why, text))
+			continue;
+		longest = strlen(text);
+		found = word;
+	}
+	return found;
+}
+
 static json_t *bind_run(struct binder *b, const struct key *key, struct fy_node *node)
 {
 	const char *const *stressors = b->known->stressors;
@@ -81,7 +99,7 @@ static json_t *bind_run(struct binder *b, const struct key *key, struct fy_node 
 			      shown(quoted, text), name_hint(hint, text, stressors, sizeof(*stressors)),
 			      name_list(list, sizeof(list), stressors, sizeof(*stressors)));
 	else if (!run_ok(b, run, why))
-		bind_complain(b, node, "%s", why);
+		bind_complain(b, word_in(node, why), "%s", why);
 	return run;
 }
 

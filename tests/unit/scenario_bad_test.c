@@ -163,7 +163,7 @@ static void test_names(void **state)
 	assert_says(GOOD "machine: {nodes: [16M, 32M]}\n",
 		    "F:3:19: machine.nodes: together 48M; allowed: exactly machine.memory, 256M\n");
 	assert_says("scenario: s\nprocesses: {hog: {run: [malloc, --bad]}}\n",
-		    "F:2:25: processes.hog.run: malloc: unknown option --bad\n");
+		    "F:2:33: processes.hog.run: malloc: unknown option --bad\n");
 	assert_says("scenario: s\nprocesses: {Hog: {run: [malloc]}}\n",
 		    "F:2:13: processes: 'Hog' is no name of a process; allowed: ");
 	assert_says("scenario: s\nprocesses: {hog: {run: [malloc]}, hog: {run: [malloc]}}\n",
@@ -222,6 +222,8 @@ static void test_options(void **state)
 		{ .set = "about=a\x01", .said = "--set about=a\x01: byte 0x01 " },
 		{ .set = "processes.dog.run=[memset]",
 		  .said = "--set processes.dog.run=[memset]: 'processes.dog.run' names nothing (at 'dog'); did you mean hog; there is: hog\n" },
+		{ .set = "processes.hog.run.1=--bad",
+		  .said = "--set processes.hog.run.1=--bad: processes.hog.run: malloc: unknown option --bad\n--set " },
 		{ .set = "processes.hog.run.3=a",
 		  .said = "--set processes.hog.run.3=a: 'processes.hog.run.3' names nothing (at '3'); there is: 3 items" },
 		{ .set = "cgroups.b.memory.max=1M",
