@@ -195,21 +195,28 @@ static int undo_swap(const char *path, bool remove_it, struct err *e)
 	return 0;
 }
 
-static int undo_one(const json_t *line, struct err *e)
+static int undo_one(const json_t *line, const char *journal, size_t number, struct err *e)
 {
 	const char *what = json_text(line, "undo", "");
 	const char *path = json_text(line, "path", "");
+	bool below = path[0] && !strstr(path, "..");
 
-	if (!strcmp(what, "sysctl") && !strncmp(path, "/proc/sys/", 10))
+	if (json_object_get(line, "harness"))
+		return 0;
+	if (!strcmp(what, "sysctl") && below && !strncmp(path, "/proc/sys/", 10))
 		return file_put(path, json_text(line, "value", ""), e);
-	if (!strcmp(what, "swap"))
+	if (!strcmp(what, "swap") && path[0])
 		return undo_swap(path, json_flag(line, "remove", false), e);
-	if (!strcmp(what, "cgroup"))
+	if (!strcmp(what, "cgroup") && below)
 		return undo_cgroup(path, e);
-	return 0;
+	return err_set(e, EINVAL, "%s: line %zu makes no sense; undo it by hand and remove the file", journal,
+		       number);
 }
 
-/* The journal's lines as a JSON array; a last line that was cut by the harness's death is left out. */
+/*
+ * The journal's lines as a JSON array, with null for one that is damaged. A last
+ * line that was cut by the harness's death is left out: it had not acted on it yet.
+ */
 static json_t *read_journal(const char *journal, struct err *e)
 {
 	AUTO_FREE char *text = NULL;
@@ -222,8 +229,7 @@ static json_t *read_journal(const char *journal, struct err *e)
 	for (p = text; lines && (nl = strchr(p, '\n')); p = nl + 1) {
 		json_t *line = json_loadb(p, (size_t)(nl - p), 0, NULL);
 
-		if (line)
-			json_array_append_new(lines, line);
+		json_array_append_new(lines, line ? line : json_null());
 	}
 	return lines;
 }
@@ -241,7 +247,7 @@ int undo_replay(const char *journal, struct err *e)
 	if (!lines)
 		return e ? -e->code : -EIO;
 	for (i = json_array_size(lines); i-- > 0;) {
-		int r = undo_one(json_array_get(lines, i), first ? &scratch : e);
+		int r = undo_one(json_array_get(lines, i), journal, i + 1, first ? &scratch : e);
 
 		first = first ? first : r;
 	}

@@ -43,7 +43,8 @@ int undo_note_cgroup(struct undo *u, const char *path, struct err *e);
 
 /*
  * Undoes what the journal says, newest first, and removes it. Goes on after an
- * error; the first one is returned and the journal is kept then. No journal: 0.
+ * error, and a line that makes no sense is one (-EINVAL); the first one is returned
+ * and the journal is kept then. No journal: 0.
  */
 int undo_replay(const char *journal, struct err *e);
 
