@@ -43,17 +43,21 @@ void trial_sample_process(struct trial_run *t, unsigned int index, bool record)
 				 P_COLUMNS);
 }
 
-static void sample_groups(struct trial_run *t, uint64_t now, bool record)
+/*
+ * The scenario's groups at every recorded tick; the group of processes that
+ * name none at forced ones alone: of it only the kills from first to last count.
+ */
+static void sample_groups(struct trial_run *t, uint64_t now, bool forced)
 {
+	unsigned int count = forced ? t->group_count : t->spec.cgroup_count, i;
 	int64_t values[CG_COLUMNS_MAX];
-	unsigned int i;
-	uint32_t n = 0;
+	uint32_t columns = 0;
 
-	while (cg_column(n))
-		n++;
-	for (i = 0; record && i < t->group_count; i++) {
+	while (cg_column(columns))
+		columns++;
+	for (i = 0; i < count; i++) {
 		cg_sampler_read(&t->groups[i].sampler, BB_MISSING, values);
-		bb_append_sample(t->rec.box, BB_CGROUP, now, i, values, n);
+		bb_append_sample(t->rec.box, BB_CGROUP, now, i, values, columns);
 	}
 }
 
