@@ -64,8 +64,9 @@ int cg_key_here(int version, const char *name, struct err *e);
 
 /*
  * Sets a limit: value is decimal bytes or a count, or "max". Reads it back
- * into ret_got (the kernel rounds to pages). -EIO when what it reads is not
- * what was asked for within a page.
+ * into ret_got (the kernel rounds to pages; no limit is "max" in v1 too). -EIO
+ * when what it reads is not what was asked for within a page. -EOPNOTSUPP when
+ * this machine cannot do it; v1 cannot limit swap before memory.max is set.
  */
 int cg_set(const struct cg_system *sys, const char *path, const char *name, const char *value,
 	   char ret_got[32], struct err *e);

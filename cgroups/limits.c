@@ -128,10 +128,11 @@ static uint64_t limit_value(const char *text)
 	return value >= UNLIMITED_FROM ? UNLIMITED : value;
 }
 
-static void limit_text(uint64_t value, char ret[32])
+/* none: how "no limit" is written, "-1" for v1's files and "max" for people. */
+static void limit_text(uint64_t value, const char *none, char ret[32])
 {
 	if (value == UNLIMITED)
-		snprintf(ret, 32, "-1");
+		snprintf(ret, 32, "%s", none);
 	else
 		snprintf(ret, 32, "%" PRIu64, value);
 }
@@ -162,8 +163,8 @@ static int set_v1_memory(const struct cg_system *sys, const char *path, uint64_t
 	if (r < 0)
 		return err_errno(e, -r, "cgroup %s: read %s", path, limit);
 	grows = memory > limit_value(old);
-	limit_text(memory, text);
-	limit_text(memory == UNLIMITED || swap == UNLIMITED ? UNLIMITED : memory + swap, both);
+	limit_text(memory, "-1", text);
+	limit_text(memory == UNLIMITED || swap == UNLIMITED ? UNLIMITED : memory + swap, "-1", both);
 	r = grows ? put(sys, path, memsw, both, e) : put(sys, path, limit, text, e);
 	if (r == 0)
 		r = grows ? put(sys, path, limit, text, e) : put(sys, path, memsw, both, e);
@@ -193,6 +194,10 @@ static int set_v1_pair(const struct cg_system *sys, const struct key *key, const
 			       "%s: this kernel does not account swap to cgroups (boot with swapaccount=1)",
 			       key->name);
 	memsw = r == 0 ? limit_value(text) : UNLIMITED;
+	if (key->kind == MEMSW && memory == UNLIMITED && limit_value(value) != UNLIMITED)
+		return err_set(e, EOPNOTSUPP,
+			       "%s: cgroup v1 limits swap only together with memory; set memory.max as well",
+			       key->name);
 	if (r < 0) /* no swap accounting: the limit stands alone */
 		r = put(sys, path, key->file[1], limit_value(value) == UNLIMITED ? "-1" : value, e);
 	else if (key->kind == MEMSW)
@@ -204,7 +209,7 @@ static int set_v1_pair(const struct cg_system *sys, const struct key *key, const
 	if (r < 0)
 		return r;
 	memsw = limit_value(text);
-	limit_text(key->kind == MEMSW ? v1_swap(memory, memsw) : memsw, ret_got);
+	limit_text(key->kind == MEMSW ? v1_swap(memory, memsw) : memsw, "max", ret_got);
 	return check(key, value, ret_got, e);
 }
 
@@ -231,5 +236,7 @@ int cg_set(const struct cg_system *sys, const char *path, const char *name, cons
 	r = get(sys, path, key->file[sys->version], ret_got);
 	if (r < 0)
 		return err_errno(e, -r, "cgroup %s: read %s back", path, key->file[sys->version]);
+	if (key->kind == BYTES && limit_value(ret_got) == UNLIMITED)
+		snprintf(ret_got, 32, "max");
 	return check(key, value, ret_got, e);
 }

@@ -72,10 +72,27 @@ static int add_change(struct spec_change *list, unsigned int *count, struct spec
 	return 0;
 }
 
+/* memory.max comes first: v1 cannot limit swap before it. */
+static int parse_limits(struct spec *s, json_t *set, struct err *e)
+{
+	static const char first[] = "memory.max";
+	int group = (int)s->cgroup_count, r = 0;
+	json_t *value = json_object_get(set, first);
+	const char *key;
+
+	if (value)
+		r = add_change(s->setup, &s->setup_count,
+			       (struct spec_change){ 0, group, first, json_string_value(value) }, e);
+	json_object_foreach (set, key, value)
+		if (r == 0 && strcmp(key, first) != 0)
+			r = add_change(s->setup, &s->setup_count,
+				       (struct spec_change){ 0, group, key, json_string_value(value) }, e);
+	return r;
+}
+
 static int parse_cgroups(struct spec *s, json_t *list, struct err *e)
 {
-	const char *key;
-	json_t *one, *value;
+	json_t *one;
 	size_t i;
 	int r;
 
@@ -85,14 +102,9 @@ static int parse_cgroups(struct spec *s, json_t *list, struct err *e)
 		s->cgroups[s->cgroup_count].path = json_text(one, "path", NULL);
 		if (!s->cgroups[s->cgroup_count].path)
 			return bad(e, "a cgroup without a path");
-		json_object_foreach (json_object_get(one, "set"), key, value) {
-			r = add_change(s->setup, &s->setup_count,
-				       (struct spec_change){ 0, (int)s->cgroup_count, key,
-							     json_string_value(value) },
-				       e);
-			if (r < 0)
-				return r;
-		}
+		r = parse_limits(s, json_object_get(one, "set"), e);
+		if (r < 0)
+			return r;
 		s->cgroup_count++;
 	}
 	return 0;

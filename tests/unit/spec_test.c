@@ -15,7 +15,7 @@ static const char golden[] =
 	" 'machine': {'kernel': 'debian:6.1', 'memory': 268435456, 'cpus': 1, 'nodes': [],"
 	"   'swap': {'size': 931135488, 'kind': 'disk'}, 'cgroup': 'v2', 'cmdline': ''},"
 	" 'sysctl': {'vm.overcommit_memory': '0', 'vm.swappiness': '60'},"
-	" 'cgroups': [{'path': 'app', 'set': {'memory.max': '536870912', 'memory.swap.max': 'max'}},"
+	" 'cgroups': [{'path': 'app', 'set': {'memory.swap.max': 'max', 'memory.max': '536870912'}},"
 	"   {'path': 'app/x', 'set': {'memory.high': '50%'}}],"
 	" 'processes': [{'name': 'hog', 'run': ['memset', '--block=1M'], 'cgroup': 'app/x', 'oom_score_adj': -5},"
 	"   {'name': 'free', 'run': ['malloc'], 'cgroup': '', 'oom_score_adj': null}],"
@@ -81,7 +81,7 @@ static void golden_spec(void **state)
 	assert_int_equal(s.cgroup_count, 2);
 	assert_string_equal(s.cgroups[0].path, "app");
 	assert_string_equal(s.cgroups[1].path, "app/x");
-	assert_int_equal(s.setup_count, 5); /* limits, then sysctls */
+	assert_int_equal(s.setup_count, 5); /* limits, memory.max before the others, then sysctls */
 	change(&s.setup[0], 0, 0, "memory.max", "536870912");
 	change(&s.setup[1], 0, 0, "memory.swap.max", "max");
 	change(&s.setup[2], 0, 1, "memory.high", "50%");
