@@ -182,12 +182,14 @@ static json_t *json_of(int64_t value)
 static json_t *from_end(const struct record *r, size_t index, const char *process, const struct row *row)
 {
 	const json_t *last = record_event(r, "exit", "process", process);
+	int64_t sampled = reduce(r, SAMPLE_PROCESS, index, row);
 
-	if (!last)
+	/* Its end was not seen: then it got at least as far as its last sample says. */
+	if (!last && sampled == BB_MISSING)
 		last = record_event(r, "phase", "process", process);
 	if (json_object_get(last, row->metric.name))
 		return json_incref(json_object_get(last, row->metric.name));
-	return json_of(reduce(r, SAMPLE_PROCESS, index, row));
+	return json_of(sampled);
 }
 
 static json_t *duration(const struct record *r, const char *process)

@@ -94,7 +94,8 @@ static int write_results(const struct runner *r, struct job *job, struct err *e)
 		ret = output_csv(&box, job->spec, job->trial.dir, e);
 		bb_close(&box);
 	}
-	if (!r->keep_box)
+	/* Where the disk is full, the box is the only whole record that there is. */
+	if (ret == 0 && !r->keep_box)
 		unlink(job->trial.box_path);
 	return ret;
 }
