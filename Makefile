@@ -18,7 +18,7 @@ DYN    := -lcgroup -lfyaml -ljansson -larchive -lkmod
 
 LIB_C    := $(wildcard lib/*.c)
 CORE_C   := $(wildcard cgroups/*.c harness/engine/*.c harness/oracle/*.c)
-HOST_C   := $(wildcard harness/*.c harness/places/*.c harness/output/*.c) $(filter-out guest/agent.c,$(wildcard guest/*.c))
+HOST_C   := $(wildcard harness/*.c harness/scenario/*.c harness/places/*.c harness/output/*.c) $(filter-out guest/agent.c,$(wildcard guest/*.c))
 STRESS_C := $(wildcard stressors/*.c)
 UNIT_C   := $(wildcard tests/unit/*_test.c)
 obj       = $(patsubst %.c,$(B)/obj/%.o,$(1))

@@ -4,7 +4,7 @@
 #define OOMLAB_HARNESS_METRICS_H
 
 #include "harness/record.h"
-#include "harness/scenario_names.h"
+#include "harness/scenario/names.h"
 
 enum metric_scope { METRIC_PROCESS, METRIC_CGROUP, METRIC_SYSTEM, METRIC_TRIAL, METRIC_SCOPES };
 

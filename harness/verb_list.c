@@ -7,7 +7,7 @@
 #include "harness/metrics.h"
 #include "harness/output/output.h"
 #include "harness/places/place.h"
-#include "harness/scenario.h"
+#include "harness/scenario/scenario.h"
 #include "harness/stressors.h"
 #include "lib/json.h"
 #include "lib/paths.h"

@@ -3,7 +3,7 @@
 #include "harness/janitor.h"
 #include "harness/output/output.h"
 #include "harness/runner.h"
-#include "harness/scenario.h"
+#include "harness/scenario/scenario.h"
 #include "harness/verbs.h"
 #include "lib/clock.h"
 #include "lib/json.h"

@@ -3,7 +3,7 @@
 #ifndef OOMLAB_HARNESS_VERBS_H
 #define OOMLAB_HARNESS_VERBS_H
 
-#include "harness/scenario_names.h"
+#include "harness/scenario/names.h"
 #include "lib/err.h"
 
 enum exit_status {

@@ -4,12 +4,12 @@
  * begins with 'm' is a --matrix, with 'k' a --kernel, the rest a --set.
  *
  *   clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -I. -o build/scenario_fuzz \
- *     tests/fuzz/scenario_fuzz.c harness/complaints.c $(ls harness/scenario*.c lib/?*.c) harness/matrix.c \
+ *     tests/fuzz/scenario_fuzz.c harness/scenario/*.c lib/*.c \
  *     -lfyaml -ljansson
  *   build/scenario_fuzz -max_total_time=120 -dict=tests/fuzz/scenario.dict build/corpus
  * tests/fixtures/scenarios
  */
-#include "harness/scenario.h"
+#include "harness/scenario/scenario.h"
 
 #include <stdint.h>
 #include <sys/mman.h>

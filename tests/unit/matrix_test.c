@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Cells: their order, labels, ids and number. */
-#include "harness/matrix.h"
-#include "harness/scenario.h"
+#include "harness/scenario/matrix.h"
+#include "harness/scenario/scenario.h"
 
 #include "lib/json.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Bad input: every complaint with its place, all of a file in one go, and nothing that breaks the loader. */
-#include "harness/scenario.h"
+#include "harness/scenario/scenario.h"
 
 #include "lib/files.h"
 

@@ -3,7 +3,7 @@
 #ifndef OOMLAB_TESTS_SCENARIO_KNOWN_H
 #define OOMLAB_TESTS_SCENARIO_KNOWN_H
 
-#include "harness/scenario.h"
+#include "harness/scenario/scenario.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* Good scenarios: their specs, defaults, overrides, `where`; the reference page; scenarios/. */
-#include "harness/scenario.h"
+#include "harness/scenario/scenario.h"
 
 #include "lib/files.h"
 #include "lib/json.h"

@@ -3,7 +3,7 @@
 #ifndef OOMLAB_SCENARIO_EXPECT_H
 #define OOMLAB_SCENARIO_EXPECT_H
 
-#include "harness/scenario_bind.h"
+#include "harness/scenario/bind.h"
 
 /* Notes in b->where_seen what the tree answers to every `where`; bind_cell() does it too. */
 void expect_note_where(struct binder *b);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /* Expectations: metrics, the values they are held against, and the cells they hold in. */
-#include "harness/scenario_expect.h"
+#include "harness/scenario/expect.h"
 
-#include "harness/scenario_groups.h"
-#include "harness/scenario_kinds.h"
-#include "harness/scenario_path.h"
+#include "harness/scenario/groups.h"
+#include "harness/scenario/kinds.h"
+#include "harness/scenario/path.h"
 #include "lib/files.h"
 #include "lib/units.h"
 

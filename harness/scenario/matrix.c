@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-#include "harness/matrix.h"
+#include "harness/scenario/matrix.h"
 
-#include "harness/scenario_groups.h"
-#include "harness/scenario_kinds.h"
-#include "harness/scenario_path.h"
+#include "harness/scenario/groups.h"
+#include "harness/scenario/kinds.h"
+#include "harness/scenario/path.h"
 #include "lib/files.h"
 
 #include <ctype.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-#include "harness/scenario_keys.h"
+#include "harness/scenario/keys.h"
 
-#include "harness/scenario_kinds.h"
+#include "harness/scenario/kinds.h"
 #include "lib/units.h"
 
 #include <string.h>

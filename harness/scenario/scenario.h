@@ -3,8 +3,8 @@
 #ifndef OOMLAB_SCENARIO_H
 #define OOMLAB_SCENARIO_H
 
-#include "harness/complaints.h"
-#include "harness/scenario_names.h"
+#include "harness/scenario/complaints.h"
+#include "harness/scenario/names.h"
 
 #include <jansson.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "harness/scenario_path.h"
+#include "harness/scenario/path.h"
 
 #include <ctype.h>
 #include <errno.h>

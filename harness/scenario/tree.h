@@ -7,7 +7,7 @@
 #ifndef OOMLAB_SCENARIO_TREE_H
 #define OOMLAB_SCENARIO_TREE_H
 
-#include "harness/complaints.h"
+#include "harness/scenario/complaints.h"
 
 #include <libfyaml.h>
 #include <stdbool.h>

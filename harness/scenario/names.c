@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "harness/scenario_names.h"
+#include "harness/scenario/names.h"
 
 #include <stdio.h>
 #include <string.h>

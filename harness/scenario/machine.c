@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* The machine: place, kernel, memory nodes, swap. */
-#include "harness/scenario_bind.h"
-#include "harness/scenario_kinds.h"
+#include "harness/scenario/bind.h"
+#include "harness/scenario/kinds.h"
 
 #include "lib/json.h"
 #include "lib/units.h"

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* Cgroups and sysctls: their names, their values, and both of them over time. */
-#include "harness/scenario_groups.h"
+#include "harness/scenario/groups.h"
 
-#include "harness/scenario_bind.h"
-#include "harness/scenario_kinds.h"
+#include "harness/scenario/bind.h"
+#include "harness/scenario/kinds.h"
 
 #include "lib/json.h"
 #include "lib/units.h"

@@ -7,7 +7,7 @@
 #ifndef OOMLAB_SCENARIO_PATH_H
 #define OOMLAB_SCENARIO_PATH_H
 
-#include "harness/scenario_bind.h"
+#include "harness/scenario/bind.h"
 
 #include <libfyaml.h>
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* Kinds of values that know nothing of what they are for. */
-#include "harness/scenario_kinds.h"
+#include "harness/scenario/kinds.h"
 
-#include "harness/scenario_bind.h"
+#include "harness/scenario/bind.h"
 #include "lib/units.h"
 
 #include <ctype.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "harness/complaints.h"
+#include "harness/scenario/complaints.h"
 
 #include "lib/files.h"
 

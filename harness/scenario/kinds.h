@@ -3,27 +3,27 @@
 #ifndef OOMLAB_SCENARIO_KINDS_H
 #define OOMLAB_SCENARIO_KINDS_H
 
-#include "harness/scenario_keys.h"
+#include "harness/scenario/keys.h"
 
-/* harness/scenario_kinds.c: plain values */
+/* harness/scenario/kinds.c: plain values */
 extern const struct kind kind_fixed, kind_open, kind_list, kind_any;
 extern const struct kind kind_name, kind_text, kind_cmdline, kind_word, kind_choice, kind_not_yet;
 extern const struct kind kind_size, kind_duration, kind_int, kind_fraction;
 
-/* harness/scenario_machine.c */
+/* harness/scenario/machine.c */
 extern const struct kind kind_place, kind_machine, kind_kernel, kind_swap;
 
-/* harness/scenario_groups.c: cgroups, sysctls, and both of them over time */
+/* harness/scenario/groups.c: cgroups, sysctls, and both of them over time */
 extern const struct kind kind_sysctl, kind_cgroups, kind_cgroup, kind_cgroup_value, kind_cgroup_ref;
 extern const struct kind kind_faults, kind_fault_set;
 
-/* harness/scenario_processes.c */
+/* harness/scenario/processes.c */
 extern const struct kind kind_processes, kind_process, kind_run;
 
-/* harness/scenario_expect.c */
+/* harness/scenario/expect.c */
 extern const struct kind kind_expects, kind_expect, kind_metric, kind_is, kind_bound, kind_where;
 
-/* harness/matrix.c */
+/* harness/scenario/matrix.c */
 extern const struct kind kind_matrix, kind_axis;
 
 #endif

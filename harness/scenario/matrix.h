@@ -3,7 +3,7 @@
 #ifndef OOMLAB_MATRIX_H
 #define OOMLAB_MATRIX_H
 
-#include "harness/scenario_bind.h"
+#include "harness/scenario/bind.h"
 
 #include <jansson.h>
 #include <libfyaml.h>

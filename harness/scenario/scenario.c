@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-#include "harness/scenario.h"
+#include "harness/scenario/scenario.h"
 
-#include "harness/matrix.h"
-#include "harness/scenario_bind.h"
-#include "harness/scenario_expect.h"
-#include "harness/scenario_path.h"
+#include "harness/scenario/matrix.h"
+#include "harness/scenario/bind.h"
+#include "harness/scenario/expect.h"
+#include "harness/scenario/path.h"
 #include "lib/files.h"
 #include "lib/json.h"
 

@@ -6,10 +6,10 @@
 #ifndef OOMLAB_SCENARIO_BIND_H
 #define OOMLAB_SCENARIO_BIND_H
 
-#include "harness/complaints.h"
-#include "harness/scenario_keys.h"
-#include "harness/scenario_names.h"
-#include "harness/scenario_tree.h"
+#include "harness/scenario/complaints.h"
+#include "harness/scenario/keys.h"
+#include "harness/scenario/names.h"
+#include "harness/scenario/tree.h"
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "harness/scenario_bind.h"
+#include "harness/scenario/bind.h"
 
 #include <ctype.h>
 #include <stdarg.h>

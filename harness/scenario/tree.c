@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "harness/scenario_tree.h"
+#include "harness/scenario/tree.h"
 
 #include "lib/files.h"
 

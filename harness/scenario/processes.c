@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Processes: their names and what they run. */
-#include "harness/scenario_bind.h"
-#include "harness/scenario_kinds.h"
+#include "harness/scenario/bind.h"
+#include "harness/scenario/kinds.h"
 
 #include <ctype.h>
 #include <stdlib.h>
