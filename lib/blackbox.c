@@ -104,6 +104,15 @@ int bb_open(const char *path, bool writable, struct blackbox *ret, struct err *e
 	return 0;
 }
 
+void bb_populate(const struct blackbox *bb)
+{
+#ifdef MADV_POPULATE_WRITE
+	madvise(bb->header, bb->size, MADV_POPULATE_WRITE);
+#else
+	(void)bb;
+#endif
+}
+
 void bb_close(struct blackbox *bb)
 {
 	if (bb->header && bb->mapped)

@@ -88,6 +88,9 @@ int bb_open(const char *path, bool writable, struct blackbox *ret, struct err *e
 /* The same for memory that the caller has mapped. */
 int bb_attach(void *map, size_t size, struct blackbox *ret, struct err *e);
 
+/* Takes memory for all of it now, so that no store of the trial's has to; needs Linux 5.14, else does nothing. */
+void bb_populate(const struct blackbox *bb);
+
 void bb_close(struct blackbox *bb);
 
 /* The spec's JSON text, spec_len bytes, not NUL-terminated. */

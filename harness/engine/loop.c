@@ -33,6 +33,7 @@ enum source {
 	ALARM,
 	SIGNALS,
 	KERNEL_LOG,
+	LOG_TIMER,
 	BELL,
 	OUTPUT,
 };
@@ -278,6 +279,10 @@ static const char *dispatch(struct trial_run *t, uint64_t data)
 				return "interrupted";
 		reap(t);
 		break;
+	case LOG_TIMER:
+		if (read(t->log_fd, &expired, sizeof(expired)) < 0)
+			break;
+		/* fall through */
 	case KERNEL_LOG:
 		read_log(t);
 		break;
@@ -327,9 +332,31 @@ static void end_all(struct trial_run *t, enum ended_by why)
 	}
 }
 
+static void start_timer(int fd, uint64_t every_ns)
+{
+	const struct itimerspec when = { timespec_of(every_ns), timespec_of(every_ns) };
+
+	timerfd_settime(fd, 0, &when, NULL);
+}
+
+static int watch_log(struct trial_run *t)
+{
+	int r;
+
+	if (t->kmsg.fd < 0)
+		return 0;
+	r = watch(t, t->kmsg.fd, KERNEL_LOG, 0);
+	if (r < 0 || !t->setup->log_every_ns)
+		return r;
+	t->log_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (t->log_fd < 0)
+		return -errno;
+	start_timer(t->log_fd, t->setup->log_every_ns);
+	return watch(t, t->log_fd, LOG_TIMER, 0);
+}
+
 static int open_gates(struct trial_run *t, struct err *e)
 {
-	struct itimerspec tick = { 0 };
 	unsigned int i;
 	int r = 0;
 
@@ -338,13 +365,12 @@ static int open_gates(struct trial_run *t, struct err *e)
 		if (r == 0)
 			r = watch(t, t->processes[i].output, OUTPUT, i);
 	}
-	if (r == 0 && t->kmsg.fd >= 0)
-		r = watch(t, t->kmsg.fd, KERNEL_LOG, 0);
+	if (r == 0)
+		r = watch_log(t);
 	if (r < 0)
 		return err_errno(e, -r, "the engine's epoll");
 	trial_tick(t, true);
-	tick.it_value = tick.it_interval = timespec_of(t->spec.every_ns);
-	timerfd_settime(t->tick_fd, 0, &tick, NULL);
+	start_timer(t->tick_fd, t->spec.every_ns);
 	event_begin(&t->rec, "release");
 	event_end(&t->rec);
 	t->release_ns = recorder_now(&t->rec);
@@ -383,6 +409,7 @@ static void close_all(struct trial_run *t)
 	cleanup_close(&t->tick_fd);
 	cleanup_close(&t->alarm_fd);
 	cleanup_close(&t->signal_fd);
+	cleanup_close(&t->log_fd);
 	spec_free(&t->spec);
 }
 
@@ -417,7 +444,7 @@ int engine_run(const struct engine_setup *setup, struct err *e)
 		return err_set(e, ENOMEM, "engine: out of memory");
 	t->setup = setup;
 	t->undo.journal = setup->journal_path;
-	t->epoll = t->tick_fd = t->alarm_fd = t->signal_fd = t->kmsg.fd = -1;
+	t->epoll = t->tick_fd = t->alarm_fd = t->signal_fd = t->log_fd = t->kmsg.fd = -1;
 	recorder_init(&t->rec, &box);
 	text = bb_spec(&box, &len);
 	r = spec_parse(text, len, &t->spec, e);

@@ -77,8 +77,8 @@ void trial_tick(struct trial_run *t, bool forced)
 		system_sampler_read(&t->system);
 		bb_append_sample(t->rec.box, BB_SYSTEM, now, 0, t->system.values,
 				 (uint32_t)t->system.columns);
+		sample_groups(t, now, forced);
 	}
-	sample_groups(t, now, record);
 	for (i = 0; i < t->process_count; i++) {
 		if (!t->processes[i].running || !t->processes[i].started)
 			continue;

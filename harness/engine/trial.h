@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The engine's own state during one trial; nothing outside harness/engine/ includes this. */
+/* The engine's own state during one trial; nothing outside harness/engine/ but bench/ includes this. */
 #ifndef OOMLAB_ENGINE_TRIAL_H
 #define OOMLAB_ENGINE_TRIAL_H
 
@@ -37,7 +37,7 @@ struct trial_run {
 	uint64_t release_ns;  /* when the gates opened, on the trial's clock */
 	uint64_t last_end_ns; /* when the last process ended; 0 while one runs */
 	unsigned int next_fault;
-	int epoll, tick_fd, alarm_fd, signal_fd;
+	int epoll, tick_fd, alarm_fd, signal_fd, log_fd; /* log_fd: when to look at the kernel log */
 };
 
 /* setup.c: all that comes before the gates open. Errors as engine_run(). */

@@ -196,7 +196,8 @@ static void run_engine(const struct trial *t, const struct cg_system *sys, const
 				      .group_name = t->group_name,
 				      .journal_path = t->journal_path,
 				      .swap_path = swap,
-				      .may_change_machine = t->options->allow_host_changes };
+				      .may_change_machine = t->options->allow_host_changes,
+				      .log_every_ns = NS_PER_MS };
 	struct err e = ERR_INIT;
 	int r;
 
@@ -208,6 +209,7 @@ static void run_engine(const struct trial *t, const struct cg_system *sys, const
 	r = bb_open(t->box_path, true, &setup.box, &e);
 	if (r < 0)
 		_exit(1);
+	bb_populate(&setup.box);
 	r = path_format(swap, "%s/swap.img", t->dir);
 	if (r == 0)
 		r = paths_helper("oomlab-stress", stress);
