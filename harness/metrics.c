@@ -181,15 +181,19 @@ static json_t *json_of(int64_t value)
 
 static json_t *from_end(const struct record *r, size_t index, const char *process, const struct row *row)
 {
+	const struct series *s = row->column ? record_series(r, SAMPLE_PROCESS, index, row->column) : NULL;
+	uint64_t sampled_ns = s && s->first != BB_MISSING ? s->last_ns : 0;
 	const json_t *last = record_event(r, "exit", "process", process);
-	int64_t sampled = reduce(r, SAMPLE_PROCESS, index, row);
 
-	/* Its end was not seen: then it got at least as far as its last sample says. */
-	if (!last && sampled == BB_MISSING)
+	/* Its end was not seen: then what counts is what was seen last. */
+	if (!last) {
 		last = record_event(r, "phase", "process", process);
+		if ((uint64_t)json_number(last, "t_ns", 0) < sampled_ns)
+			last = NULL;
+	}
 	if (json_object_get(last, row->metric.name))
 		return json_incref(json_object_get(last, row->metric.name));
-	return json_of(sampled);
+	return json_of(reduce(r, SAMPLE_PROCESS, index, row));
 }
 
 static json_t *duration(const struct record *r, const char *process)

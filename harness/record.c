@@ -35,7 +35,8 @@ static int take_columns(struct record *r, const struct bb_record *rec)
 		cells = rows_max[k] * json_array_size(r->columns[k]);
 		r->series[k] = calloc(cells + 1, sizeof(**r->series));
 		for (i = 0; r->series[k] && i < cells; i++)
-			r->series[k][i] = (struct series){ BB_MISSING, BB_MISSING, BB_MISSING, BB_MISSING };
+			r->series[k][i] =
+				(struct series){ BB_MISSING, BB_MISSING, BB_MISSING, BB_MISSING, 0 };
 		if (!r->series[k]) {
 			json_decref(json);
 			return -ENOMEM;
@@ -60,15 +61,14 @@ static void take_event(struct record *r, const struct bb_record *rec)
 	json_decref(json);
 }
 
-static void add_value(struct series *s, int64_t value)
+static void add_value(struct series *s, int64_t value, uint64_t t_ns)
 {
 	if (value == BB_MISSING)
 		return;
-	if (s->first == BB_MISSING) {
-		*s = (struct series){ value, value, value, value };
-		return;
-	}
+	if (s->first == BB_MISSING)
+		s->first = s->min = s->max = value;
 	s->last = value;
+	s->last_ns = t_ns;
 	if (value < s->min)
 		s->min = value;
 	if (value > s->max)
@@ -86,7 +86,7 @@ static void take_sample(struct record *r, enum sample_kind kind, const struct bb
 	if (s->index >= r->rows[kind])
 		r->rows[kind] = s->index + 1;
 	for (i = 0; i < s->count && i < columns; i++)
-		add_value(&r->series[kind][s->index * columns + i], s->values[i]);
+		add_value(&r->series[kind][s->index * columns + i], s->values[i], rec->t_ns);
 	r->samples += kind == SAMPLE_SYSTEM;
 }
 

@@ -12,6 +12,7 @@ enum sample_kind { SAMPLE_SYSTEM, SAMPLE_PROCESS, SAMPLE_CGROUP, SAMPLE_KINDS };
 /* One column of one process, cgroup or the system; BB_MISSING while no sample had a value. */
 struct series {
 	int64_t first, last, min, max;
+	uint64_t last_ns; /* when last was sampled */
 };
 
 struct record {
