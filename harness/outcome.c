@@ -43,7 +43,7 @@ static int group_of(const json_t *spec, const char *path)
 static const char *group_path(const struct record *r, const json_t *spec, int index)
 {
 	const json_t *one = json_array_get(json_object_get(spec, "cgroups"), (size_t)index);
-	const json_t *made = record_event(r, "cgroup", "cgroup", json_text(one, "path", "@procs"));
+	const json_t *made = record_event(r, "cgroup", "cgroup", json_text(one, "path", BB_OTHERS_GROUP));
 
 	return json_text(made, "path", NULL);
 }

@@ -25,6 +25,9 @@
 /* A sample's value that the kernel did not give. */
 #define BB_MISSING INT64_MIN
 
+/* The group of the processes that name none; its index is one past the scenario's groups. */
+#define BB_OTHERS_GROUP "@procs"
+
 enum bb_type {
 	BB_COLUMNS = 1, /* JSON: {"of": "system"|"process"|"cgroup", "names": [...]} */
 	BB_EVENT,       /* JSON: {"event": NAME, ...} */

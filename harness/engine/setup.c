@@ -79,7 +79,7 @@ static int make_groups(struct trial_run *t, struct err *e)
 
 	for (i = 0; r == 0 && i < t->spec.cgroup_count; i++)
 		r = make_group(t, t->spec.cgroups[i].path, e);
-	return r == 0 ? make_group(t, "@procs", e) : r;
+	return r == 0 ? make_group(t, BB_OTHERS_GROUP, e) : r;
 }
 
 /* "50%" is of the RAM of the machine that the trial runs on. */

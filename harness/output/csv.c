@@ -101,7 +101,7 @@ static void sample(struct writer *w, enum kind kind, const struct bb_record *rec
 		const json_t *rows = json_object_get(w->spec, forms[kind].list);
 
 		fputc(',', out);
-		field(out, json_text(json_array_get(rows, s->index), forms[kind].key, ""));
+		field(out, json_text(json_array_get(rows, s->index), forms[kind].key, BB_OTHERS_GROUP));
 	}
 	for (i = 0; i < columns; i++) {
 		if (i < s->count && s->values[i] != BB_MISSING)
