@@ -18,10 +18,11 @@ static const struct form {
 	enum bb_type type;
 	const char *row_head; /* NULL: one row a tick, no name */
 	const char *list, *key;
+	const char *next; /* names the row one past the list */
 } forms[KINDS] = {
-	{ "system", "system.csv", BB_SYSTEM, NULL, NULL, NULL },
-	{ "process", "processes.csv", BB_PROCESS, "process", "processes", "name" },
-	{ "cgroup", "cgroups.csv", BB_CGROUP, "cgroup", "cgroups", "path" },
+	{ "system", "system.csv", BB_SYSTEM, NULL, NULL, NULL, "" },
+	{ "process", "processes.csv", BB_PROCESS, "process", "processes", "name", "" },
+	{ "cgroup", "cgroups.csv", BB_CGROUP, "cgroup", "cgroups", "path", BB_OTHERS_GROUP },
 };
 
 struct writer {
@@ -101,7 +102,8 @@ static void sample(struct writer *w, enum kind kind, const struct bb_record *rec
 		const json_t *rows = json_object_get(w->spec, forms[kind].list);
 
 		fputc(',', out);
-		field(out, json_text(json_array_get(rows, s->index), forms[kind].key, BB_OTHERS_GROUP));
+		field(out, json_text(json_array_get(rows, s->index), forms[kind].key,
+				     s->index == json_array_size(rows) ? forms[kind].next : ""));
 	}
 	for (i = 0; i < columns; i++) {
 		if (i < s->count && s->values[i] != BB_MISSING)

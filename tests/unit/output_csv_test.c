@@ -73,6 +73,8 @@ static void csv_files(void **state)
 	bb_append_sample(&f->box, BB_PROCESS, 10, 0, one, 3);
 	bb_append_sample(&f->box, BB_PROCESS, 10, 1, two, 2); /* fewer than columns */
 	bb_append_sample(&f->box, BB_CGROUP, 10, 0, two, 2);
+	bb_append_sample(&f->box, BB_CGROUP, 10, 1, two, 2); /* the processes' that name no group */
+	bb_append_sample(&f->box, BB_CGROUP, 10, 2, two, 2); /* nobody's */
 	append(f, BB_KMSG, 11, "6,1,2,-;a line\n KEY=value\n");
 	append(f, BB_KMSG, 12, "6,2,3,-;no newline");
 	append(f, BB_EVENT, 20, "no JSON");
@@ -82,7 +84,7 @@ static void csv_files(void **state)
 	assert_int_equal(output_csv(&f->box, f->spec, f->dir, &f->e), 0);
 	is_file(f, "system.csv", "t_ns,mem_free,\"zone,a\",x\n10,1,,-3\n22,1,,-3\n");
 	is_file(f, "processes.csv", "t_ns,process,rss,swap,score\n10,hog,1,,-3\n10,\"a,\"\"b\",4,5,\n");
-	is_file(f, "cgroups.csv", "t_ns,cgroup,current,peak\n10,app,4,5\n");
+	is_file(f, "cgroups.csv", "t_ns,cgroup,current,peak\n10,app,4,5\n10,@procs,4,5\n10,,4,5\n");
 	is_file(f, "events.jsonl", "{\"t_ns\":5,\"event\":\"start\",\"pid\":7}\n{\"t_ns\":21}\n");
 	is_file(f, "kmsg.log", "6,1,2,-;a line\n KEY=value\n6,2,3,-;no newline\n");
 }
