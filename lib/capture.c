@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@ static void child_main(const char *const argv[], int out, int failed)
 	int null = open("/dev/null", O_RDONLY);
 	int errnum;
 
+	setpgid(0, 0);
 	dup2(null, 0);
 	dup2(out, 1);
 	dup2(out, 2);
@@ -28,6 +30,32 @@ static void child_main(const char *const argv[], int out, int failed)
 	_exit(127);
 }
 
+/* Waits until there is something to read, or -ETIMEDOUT. */
+static int wait_for(int fd, uint64_t deadline_ns)
+{
+	for (;;) {
+		struct pollfd p = { fd, POLLIN, 0 };
+		uint64_t now = clock_ns();
+		int n;
+
+		if (now >= deadline_ns)
+			return -ETIMEDOUT;
+		n = poll(&p, 1, (int)((deadline_ns - now) / NS_PER_MS) + 1);
+		if (n > 0)
+			return 0;
+		if (n < 0 && errno != EINTR)
+			return -errno;
+	}
+}
+
+/* Waits until the process has ended: it may close its output long before. Before 5.3 nothing tells. */
+static int wait_end(pid_t pid, uint64_t deadline_ns)
+{
+	AUTO_CLOSE int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+	return fd < 0 ? 0 : wait_for(fd, deadline_ns);
+}
+
 /* Reads until end-of-file or the deadline; what does not fit is read and dropped. */
 static int read_all(int fd, uint64_t deadline_ns, char *text, size_t *ret_len)
 {
@@ -36,12 +64,11 @@ static int read_all(int fd, uint64_t deadline_ns, char *text, size_t *ret_len)
 	*ret_len = 0;
 	for (;;) {
 		size_t room = CAPTURE_BYTES_MAX - *ret_len;
-		struct pollfd p = { fd, POLLIN, 0 };
-		uint64_t now = clock_ns();
+		int r = wait_for(fd, deadline_ns);
 		ssize_t n;
 
-		if (now >= deadline_ns || poll(&p, 1, (int)((deadline_ns - now) / NS_PER_MS) + 1) == 0)
-			return -ETIMEDOUT;
+		if (r < 0)
+			return r;
 		n = read(fd, room ? text + *ret_len : drop, room ? room : sizeof(drop));
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -74,8 +101,12 @@ int capture(const char *const argv[], int timeout_ms, char **ret_text, int *ret_
 		r = -errno;
 	else
 		r = read_all(out[0], deadline_ns, text, &len);
-	if (pid > 0 && r < 0)
+	if (r == 0)
+		r = wait_end(pid, deadline_ns);
+	if (pid > 0 && r < 0) { /* the group: what it started goes with it */
+		kill(-pid, SIGKILL);
 		kill(pid, SIGKILL);
+	}
 	while (pid > 0 && waitpid(pid, ret_status, 0) < 0 && errno == EINTR)
 		;
 	if (r == 0 && read(failed[0], &errnum, sizeof(errnum)) == sizeof(errnum))
