@@ -20,27 +20,30 @@ static int by_name(const FTSENT **a, const FTSENT **b)
 	return strcmp((*a)->fts_name, (*b)->fts_name);
 }
 
-static bool is_scenario(const char *name)
+/* How much of a file's name is the scenario's: "a.b.yaml" -> 3; 0: it is none. */
+static size_t stem_of(const char *name)
 {
-	size_t len = strlen(name);
+	const char *dot = strrchr(name, '.');
 
-	return (len > 5 && !strcmp(name + len - 5, ".yaml")) || (len > 4 && !strcmp(name + len - 4, ".yml"));
+	return dot && (!strcmp(dot, ".yaml") || !strcmp(dot, ".yml")) ? (size_t)(dot - name) : 0;
 }
 
 /* Adds every scenario file below dir, or with name the one called NAME.yaml. */
 static int walk(const char *dir, const char *name, char **list, size_t *count)
 {
 	char *const roots[] = { (char *)dir, NULL };
-	FTS *tree = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, by_name);
+	FTS *tree = fts_open(roots, FTS_PHYSICAL | FTS_COMFOLLOW | FTS_NOCHDIR, by_name);
 	FTSENT *f;
 	int r = 0;
 
 	if (!tree)
 		return -errno;
 	while (r == 0 && (f = fts_read(tree))) {
-		size_t stem = strcspn(f->fts_name, ".");
+		size_t stem = stem_of(f->fts_name);
 
-		if (f->fts_info != FTS_F || !is_scenario(f->fts_name))
+		if (f->fts_info == FTS_DNR || f->fts_info == FTS_ERR)
+			r = -f->fts_errno;
+		if (f->fts_info != FTS_F || !stem)
 			continue;
 		if (name && (strlen(name) != stem || strncmp(f->fts_name, name, stem) != 0))
 			continue;
@@ -78,8 +81,8 @@ int catalogue_find(const char *word, char ***ret, struct err *e)
 		return err_set(e, ENOMEM, "out of memory");
 	if (stat(word, &st) == 0 && S_ISDIR(st.st_mode))
 		r = walk(word, NULL, list, &count);
-	else if (strchr(word, '/') || is_scenario(word) || stat(word, &st) == 0)
-		list[count++] = strdup(word); /* whatever is wrong with it, loading says */
+	else if (strchr(word, '/') || stem_of(word) || stat(word, &st) == 0)
+		r = (list[count++] = strdup(word)) ? 0 : -ENOMEM; /* loading says what is wrong with it */
 	else if (own_folder(dir) == 0)
 		r = walk(dir, word, list, &count);
 	if (r == 0 && count == 0)
