@@ -262,7 +262,7 @@ static void got(FILE *out, const json_t *value, const char *wanted)
 		return;
 	}
 	if (!value || json_is_null(value)) {
-		fputs("unknown", out);
+		fputs("none", out);
 		return;
 	}
 	text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
