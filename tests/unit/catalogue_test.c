@@ -173,6 +173,21 @@ static void folders_sorted(void **state)
 	finds(*state, "link", "link/deep/er/swap.yml\nlink/memory-max.yaml\n");
 }
 
+/* Whatever the order in which they were made. */
+static void many_sorted(void **state)
+{
+	char path[64], wanted[1024] = "";
+	size_t len = 0;
+	int i;
+
+	for (i = 0; i < 23; i++) {
+		snprintf(path, sizeof(path), "many/%c.yaml", 'a' + i * 7 % 23);
+		touch(path);
+		len += (size_t)snprintf(wanted + len, sizeof(wanted) - len, "many/%c.yaml\n", 'a' + i);
+	}
+	finds(*state, "many", wanted);
+}
+
 /* Links within a folder are not followed: neither round in circles nor out of it. */
 static void circles(void **state)
 {
@@ -199,8 +214,13 @@ static void list_of_one(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		IN_TREE(by_name),        IN_TREE(no_such_name), IN_TREE(by_path),
-		IN_TREE(folders_sorted), IN_TREE(circles),      cmocka_unit_test(list_of_one),
+		IN_TREE(by_name),
+		IN_TREE(no_such_name),
+		IN_TREE(by_path),
+		IN_TREE(folders_sorted),
+		IN_TREE(many_sorted),
+		IN_TREE(circles),
+		cmocka_unit_test(list_of_one),
 	};
 
 	if (argc > 1 && !strcmp(argv[1], "find"))
