@@ -184,12 +184,31 @@ static int undo_cgroup(const char *path, struct err *e)
 	return r < 0 ? r : cg_remove(&sys, path, e);
 }
 
+/*
+ * Filename				Type		Size		Used		Priority
+ * /tmp/swap                               file		1020		0		-2
+ */
+static bool swapped_on(const char *path)
+{
+	AUTO_FREE char *text = NULL;
+	AUTO_FREE char *full = realpath(path, NULL);
+	const char *line;
+
+	if (!full || file_read("/proc/swaps", 1 << 16, &text, NULL, NULL) < 0)
+		return errno != ENOENT;
+	for (line = strchr(text, '\n'); line; line = strchr(line + 1, '\n'))
+		if (!strncmp(line + 1, full, strlen(full)) && strchr(" \t", line[1 + strlen(full)]))
+			return true;
+	return false;
+}
+
 static int undo_swap(const char *path, bool remove_it, struct err *e)
 {
-	/* EINVAL: not swapped on (the trial died between the note and swapon, or the machine was rebooted).
-	 */
-	if (swapoff(path) < 0 && errno != EINVAL && errno != ENOENT)
-		return err_errno(e, errno, "swap %s: swapoff", path);
+	int errnum = swapoff(path) < 0 ? errno : 0;
+
+	/* EINVAL: not swapped on (the trial died before swapon, or the machine was rebooted); EPERM does not tell. */
+	if (errnum && errnum != EINVAL && errnum != ENOENT && (errnum != EPERM || swapped_on(path)))
+		return err_errno(e, errnum, "swap %s: swapoff", path);
 	if (remove_it && unlink(path) < 0 && errno != ENOENT)
 		return err_errno(e, errno, "swap %s: remove", path);
 	return 0;
