@@ -1,12 +1,21 @@
 # SPDX-License-Identifier: MIT
 """Fixtures: a lab that looks after itself, and what the machine must have for a test."""
 
+import fcntl
 import os
 import shutil
 
 import pytest
 
 import lab as lablib
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "last: what it looks at takes long; everything else is run meanwhile")
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
 
 
 @pytest.fixture
@@ -60,3 +69,14 @@ def kernel_log(host):
     log = lablib.KernelLog()
     yield log
     log.close()
+
+
+@pytest.fixture
+def sysctl(host):
+    """(value now, another value) of lab.SYSCTL, put back whatever happens. Test runs side by side take turns."""
+    with open(f"/tmp/oomlab-e2e.{os.geteuid()}.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        before = lablib.SYSCTL.read_text().strip()
+        yield before, "7" if before != "7" else "8"
+        if lablib.SYSCTL.read_text().strip() != before:
+            lablib.SYSCTL.write_text(before)

@@ -9,7 +9,6 @@ import json
 import os
 import pathlib
 import re
-import signal
 import subprocess
 import time
 
@@ -17,6 +16,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = ROOT / os.environ.get("OOMLAB_BUILD", "build")
 OOMLAB = BUILD / "oomlab"
 SCENARIOS = pathlib.Path(__file__).resolve().parent / "scenarios"
+SYSCTL = pathlib.Path("/proc/sys/vm/stat_interval")  # how often statistics are gathered: harmless
 M = 1 << 20
 MS = 1_000_000
 HOST_WAIT_S = 60
@@ -306,7 +306,3 @@ def read_all(fd):
         if not chunk:
             return text.getvalue().decode(errors="replace")
         text.write(chunk)
-
-
-def interrupt(live, number=signal.SIGINT):
-    os.kill(live.pid, number)

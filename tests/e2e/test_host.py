@@ -9,8 +9,8 @@ import subprocess
 
 import pytest
 
-from lab import (EXIT_BROKEN, EXIT_FAIL, EXIT_PASS, EXIT_SKIP, EXIT_USAGE, M, MS, OOMLAB, descendants, groups_of,
-                 memory_cgroup, proc_bytes, wait_until)
+from lab import (EXIT_BROKEN, EXIT_FAIL, EXIT_PASS, EXIT_SKIP, EXIT_USAGE, M, MS, OOMLAB, SYSCTL, descendants,
+                 groups_of, memory_cgroup, proc_bytes, wait_until)
 
 pytestmark = pytest.mark.usefixtures("host")
 
@@ -254,8 +254,8 @@ def test_a_row_every_tick(lab, every_ms):
     trial = run.trial()
     release, end = trial.event("release")["t_ns"], trial.event("exit")["t_ns"]
     expected = (end - release) / (every_ms * MS)
-    for name, row_filter in ("processes.csv", {"process": "hog"}), ("system.csv", {}), ("cgroups.csv", {"cgroup": "app"}):
-        times = [row["t_ns"] for row in trial.rows(name, **row_filter) if release <= row["t_ns"] <= end]
+    for name, wanted in ("processes.csv", {"process": "hog"}), ("system.csv", {}), ("cgroups.csv", {"cgroup": "app"}):
+        times = [row["t_ns"] for row in trial.rows(name, **wanted) if release <= row["t_ns"] <= end]
         assert times == sorted(times)
         # Ticks that the machine had no time for are missing; there are never more of them than there is time.
         assert 0.6 * expected <= len(times) <= expected + 4, name
@@ -389,17 +389,21 @@ def test_out_is_made_with_its_parents(lab):
     (["skip"], EXIT_SKIP),
     (["skip", "exited"], EXIT_PASS),
     (["skip", "enomem"], EXIT_FAIL),
+    (["broken"], EXIT_BROKEN),
+    (["broken", "exited", "enomem", "skip"], EXIT_BROKEN),
 ])
-def test_exit_status(lab, outcomes, status):
+def test_exit_status(lab, host, outcomes, status):
+    """The worst one counts; a skip only where there is nothing else."""
+    more = {"skip": f"machine: {{memory: 1T, cgroup: v{host}}}",
+            "broken": "faults: [{at: 0ms, set: {sysctl.vm.oomlab_has_none: 1}}]"}
     for i, outcome in enumerate(outcomes):
-        more = "machine: {memory: 1T}" if outcome == "skip" else ""
-        lab.scenario(small(name=f"s{i}", outcome="exited" if outcome == "skip" else outcome, more=more),
+        lab.scenario(small(name=f"s{i}", run="[malloc, --limit=1M, --hold=100ms]",
+                           outcome="exited" if outcome in more else outcome, more=more.get(outcome, "")),
                      f"all/s{i}.yaml")
-    run = lab.run(lab.tmp / "all")
+    run = lab.run(lab.tmp / "all", "--allow-host-changes")
     assert run.status == run.json["exit"] == status, run
-    count = {"pass": outcomes.count("exited"), "fail": outcomes.count("enomem"), "skip": outcomes.count("skip"),
-             "broken": 0}
-    assert run.json["verdicts"] == count
+    assert run.json["verdicts"] == {"pass": outcomes.count("exited"), "fail": outcomes.count("enomem"),
+                                    "skip": outcomes.count("skip"), "broken": outcomes.count("broken")}
 
 
 def test_failed_expectation_says_got_and_wanted(lab):
@@ -484,23 +488,17 @@ expect:
     assert run.trial().result["victims"][0]["oom_score_adj"] == 900
 
 
-def test_allowed_sysctl_is_set_and_put_back(lab):
-    name = pathlib.Path("/proc/sys/vm/stat_interval")
-    before = name.read_text()
-    other = "7" if before.strip() != "7" else "8"
+def test_allowed_sysctl_is_set_and_put_back(lab, sysctl):
+    before, other = sysctl
     text = small(run="[malloc, --limit=1M, --hold=forever]", more=f"sysctl: {{vm.stat_interval: {other}}}")
-    try:
-        live = lab.start(lab.scenario(text), "--allow-host-changes")
-        pid = live.find("malloc")
-        assert name.read_text().strip() == other
-        os.kill(pid, signal.SIGTERM)
-        run = live.wait()
-        assert name.read_text() == before
-        event = run.trial().event("set", sysctl="vm.stat_interval")
-        assert (event["wanted"], event["was"], event["got"]) == (other, before.strip(), other)
-    finally:
-        if name.read_text() != before:
-            name.write_text(before)
+    live = lab.start(lab.scenario(text), "--allow-host-changes")
+    pid = live.find("malloc")
+    assert SYSCTL.read_text().strip() == other
+    os.kill(pid, signal.SIGTERM)
+    run = live.wait()
+    assert SYSCTL.read_text().strip() == before
+    event = run.trial().event("set", sysctl="vm.stat_interval")
+    assert (event["wanted"], event["was"], event["got"]) == (other, before, other)
 
 
 def test_cgroup_parent(lab):
