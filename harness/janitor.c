@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,6 +25,19 @@ static int journal_dir(char ret_path[PATH_LEN_MAX])
 	return path_format(ret_path, "/tmp/oomlab-%u/undo", (unsigned int)geteuid());
 }
 
+/* What is undone is what a journal says: nobody else may be able to write one, least of all in /tmp. */
+static int check_ours(const char *dir, struct err *e)
+{
+	struct stat st;
+
+	if (lstat(dir, &st) < 0)
+		return err_errno(e, errno, "%s", dir);
+	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 022))
+		return err_set(e, EPERM, "%s: not a directory that uid %u alone can write to; remove it", dir,
+			       (unsigned int)geteuid());
+	return 0;
+}
+
 int janitor_journal(unsigned int n, char ret_path[PATH_LEN_MAX], struct err *e)
 {
 	char dir[PATH_LEN_MAX];
@@ -32,6 +46,8 @@ int janitor_journal(unsigned int n, char ret_path[PATH_LEN_MAX], struct err *e)
 	r = journal_dir(dir);
 	if (r == 0)
 		r = dir_make(dir, e);
+	if (r == 0)
+		r = check_ours(dir, e);
 	if (r < 0)
 		return r;
 	r = path_format(ret_path, "%s/%d.%u.jsonl", dir, (int)getpid(), n);
@@ -55,8 +71,13 @@ int janitor_repair(pid_t owner, bool really, struct err *e)
 	struct dirent *d;
 	DIR *list;
 
-	if (journal_dir(dir) < 0 || !(list = opendir(dir)))
+	if (journal_dir(dir) < 0 || access(dir, F_OK) < 0)
 		return 0;
+	if (check_ours(dir, e) < 0)
+		return -EPERM;
+	list = opendir(dir);
+	if (!list)
+		return err_errno(e, errno, "%s", dir);
 	while ((d = readdir(list))) {
 		pid_t pid = owner_of(d->d_name);
 		int r = 0;

@@ -95,7 +95,7 @@ static void read_faults(const char *text, size_t len, int64_t *minor, int64_t *m
 
 void process_sampler_read(struct process_sampler *s)
 {
-	char text[4096];
+	char text[8192]; /* a user in hundreds of groups has a long line of them */
 	const char *end;
 	ssize_t n;
 	int i;
