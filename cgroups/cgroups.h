@@ -71,6 +71,16 @@ int cg_key_here(int version, const char *name, struct err *e);
 int cg_set(const struct cg_system *sys, const char *path, const char *name, const char *value,
 	   char ret_got[32], struct err *e);
 
+/*
+ * Opens a descriptor to poll for *ret_events: it rings when the group runs out
+ * of memory, at the latest when a process is about to be killed (v2: at every
+ * event of memory.events). -errno: this kernel has no such thing.
+ */
+int cg_bell_open(const struct cg_system *sys, const char *path, uint32_t *ret_events);
+
+/* Makes it quiet until it rings again. */
+void cg_bell_answer(int bell);
+
 /* Opens a file of the group read-only, for sampling; -errno. */
 int cg_open(const struct cg_system *sys, const char *path, const char *file);
 

@@ -7,7 +7,6 @@
 #include "lib/err.h"
 
 #include <stdbool.h>
-#include <stdint.h>
 
 struct engine_setup {
 	struct blackbox box;       /* holds the spec; the record goes there */
@@ -17,12 +16,6 @@ struct engine_setup {
 	const char *journal_path;  /* undo journal; NULL where the machine is thrown away */
 	const char *swap_path;     /* block device or new file to swap on; NULL when the spec wants none */
 	bool may_change_machine;   /* sysctls and swap are allowed */
-	/*
-	 * Reads the kernel log this often as well as when woken; 0: only then. The
-	 * kernel wakes its readers at the next tick of its own clock (a lazy
-	 * irq_work in kernel/printk), 1 to 10 ms after the line.
-	 */
-	uint64_t log_every_ns;
 };
 
 /*

@@ -25,24 +25,16 @@
 
 /* How long a process may take to die of SIGKILL before the trial is given up. */
 #define KILL_TIMEOUT_NS (10 * NS_PER_S)
-/* Reports without a kill that become events; the log has them all. */
-#define REPORTS_MAX 1000
-
-enum source {
-	TICK,
-	ALARM,
-	SIGNALS,
-	KERNEL_LOG,
-	LOG_TIMER,
-	BELL,
-	OUTPUT,
-};
-
-static int watch(struct trial_run *t, int fd, enum source source, unsigned int index)
+int trial_watch(struct trial_run *t, int fd, uint32_t events, enum trial_source source, unsigned int index)
 {
-	struct epoll_event ev = { .events = EPOLLIN, .data.u64 = (uint64_t)source << 32 | index };
+	struct epoll_event ev = { .events = events, .data.u64 = (uint64_t)source << 32 | index };
 
 	return epoll_ctl(t->epoll, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
+}
+
+static int watch(struct trial_run *t, int fd, enum trial_source source, unsigned int index)
+{
+	return trial_watch(t, fd, EPOLLIN, source, index);
 }
 
 static void unwatch(const struct trial_run *t, int *fd)
@@ -106,7 +98,7 @@ static void arm_alarm(const struct trial_run *t)
 	timerfd_settime(t->alarm_fd, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
-static int index_of(const struct trial_run *t, int64_t pid)
+int trial_index_of(const struct trial_run *t, int64_t pid)
 {
 	unsigned int i;
 
@@ -116,59 +108,6 @@ static int index_of(const struct trial_run *t, int64_t pid)
 	return -1;
 }
 
-static void number(struct jsonw *w, const char *key, int64_t value)
-{
-	if (value >= 0)
-		jsonw_int(w, key, value);
-}
-
-static void seen_in_log(void *arg, enum oom_event event, const struct oom_parser *parser)
-{
-	static const char *const names[] = { [OOM_INVOKED] = "oom-invoked",
-					     [OOM_KILLED] = "oom-kill",
-					     [OOM_NO_VICTIM] = "oom-no-victim",
-					     [OOM_PANIC] = "panic" };
-	const struct oom_kill *k = event == OOM_KILLED ? &parser->kill : &parser->pending;
-	struct trial_run *t = arg;
-	struct jsonw *w;
-	int i = event == OOM_KILLED ? index_of(t, k->pid) : -1;
-
-	/* A group of unkillable processes makes the kernel report without end. */
-	if (event != OOM_KILLED && ++t->reports > REPORTS_MAX)
-		return;
-	w = event_begin(&t->rec, names[event]);
-
-	if (event == OOM_KILLED) {
-		jsonw_str(w, "process", i < 0 ? NULL : t->processes[i].spec->name);
-		number(w, "pid", k->pid);
-		jsonw_str(w, "comm", k->comm);
-		number(w, "uid", k->uid);
-		jsonw_str(w, "constraint", oom_constraint_name(k->constraint));
-		jsonw_str(w, "oom_memcg", k->oom_memcg);
-		jsonw_str(w, "task_memcg", k->task_memcg);
-		number(w, "total_vm", k->total_vm_bytes);
-		number(w, "anon_rss", k->anon_rss_bytes);
-		number(w, "file_rss", k->file_rss_bytes);
-		number(w, "shmem_rss", k->shmem_rss_bytes);
-		number(w, "pgtables", k->pgtables_bytes);
-		if (k->adj_known)
-			jsonw_int(w, "oom_score_adj", k->oom_score_adj);
-		jsonw_bool(w, "group_kill", k->group_kill);
-	}
-	jsonw_str(w, "invoker", k->invoker);
-	jsonw_str(w, "gfp", k->gfp);
-	number(w, "order", k->order);
-	event_end(&t->rec);
-	if (i >= 0)
-		t->processes[i].oom_logged = true;
-}
-
-static void read_log(struct trial_run *t)
-{
-	if (t->kmsg.fd >= 0)
-		kmsg_read(&t->kmsg, &t->rec, seen_in_log, t);
-}
-
 static void reap(struct trial_run *t)
 {
 	struct rusage used;
@@ -176,7 +115,7 @@ static void reap(struct trial_run *t)
 	pid_t pid;
 
 	while ((pid = wait4(-1, &status, WNOHANG, &used)) > 0) {
-		int i = index_of(t, pid);
+		int i = trial_index_of(t, pid);
 
 		if (i < 0)
 			continue;
@@ -255,11 +194,12 @@ static void ring(struct trial_run *t, unsigned int index)
 /* Why the trial is over, or NULL while it goes on. */
 static const char *dispatch(struct trial_run *t, uint64_t data)
 {
+	enum trial_source source = (enum trial_source)(data >> 32);
 	unsigned int index = (unsigned int)data;
 	struct signalfd_siginfo info;
 	uint64_t expired;
 
-	switch ((enum source)(data >> 32)) {
+	switch (source) {
 	case TICK:
 		if (read(t->tick_fd, &expired, sizeof(expired)) > 0)
 			trial_tick(t, false);
@@ -279,12 +219,10 @@ static const char *dispatch(struct trial_run *t, uint64_t data)
 				return "interrupted";
 		reap(t);
 		break;
-	case LOG_TIMER:
-		if (read(t->log_fd, &expired, sizeof(expired)) < 0)
-			break;
-		/* fall through */
 	case KERNEL_LOG:
-		read_log(t);
+	case LOG_TIMER:
+	case GROUP_BELL:
+		trial_log_event(t, source, index);
 		break;
 	case BELL:
 		ring(t, index);
@@ -339,22 +277,6 @@ static void start_timer(int fd, uint64_t every_ns)
 	timerfd_settime(fd, 0, &when, NULL);
 }
 
-static int watch_log(struct trial_run *t)
-{
-	int r;
-
-	if (t->kmsg.fd < 0)
-		return 0;
-	r = watch(t, t->kmsg.fd, KERNEL_LOG, 0);
-	if (r < 0 || !t->setup->log_every_ns)
-		return r;
-	t->log_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-	if (t->log_fd < 0)
-		return -errno;
-	start_timer(t->log_fd, t->setup->log_every_ns);
-	return watch(t, t->log_fd, LOG_TIMER, 0);
-}
-
 static int open_gates(struct trial_run *t, struct err *e)
 {
 	unsigned int i;
@@ -366,7 +288,7 @@ static int open_gates(struct trial_run *t, struct err *e)
 			r = watch(t, t->processes[i].output, OUTPUT, i);
 	}
 	if (r == 0)
-		r = watch_log(t);
+		r = trial_log_watch(t);
 	if (r < 0)
 		return err_errno(e, -r, "the engine's epoll");
 	trial_tick(t, true);
@@ -386,7 +308,7 @@ static void record_end(struct trial_run *t, const char *why)
 {
 	struct jsonw *w;
 
-	read_log(t);
+	trial_log_read(t);
 	trial_tick(t, true);
 	w = event_begin(&t->rec, "end");
 	jsonw_str(w, "reason", why);
@@ -401,8 +323,10 @@ static void close_all(struct trial_run *t)
 
 	for (i = 0; i < t->process_count; i++)
 		process_close(&t->processes[i]);
-	for (i = 0; i < t->group_count; i++)
+	for (i = 0; i < t->group_count; i++) {
 		cg_sampler_close(&t->groups[i].sampler);
+		cleanup_close(&t->groups[i].bell);
+	}
 	kmsg_close(&t->kmsg);
 	system_sampler_close(&t->system);
 	cleanup_close(&t->epoll);

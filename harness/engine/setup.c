@@ -59,6 +59,7 @@ static int make_group(struct trial_run *t, const char *name, struct err *e)
 		     t->setup->group_name, name) >= (int)sizeof(g->path))
 		return err_set(e, ENAMETOOLONG, "cgroup %s: path too long", name);
 	r = cg_make(&t->cgroups, g->path, e);
+	g->bell = -1;
 	if (r == 0)
 		r = cg_sampler_open(&t->cgroups, g->path, &g->sampler, e);
 	if (r < 0)

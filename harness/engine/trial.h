@@ -18,6 +18,19 @@
 struct trial_group {
 	char path[512]; /* from the root of the hierarchy */
 	struct cg_sampler sampler;
+	int bell; /* cg_bell_open() */
+};
+
+/* What wakes the engine's loop; each comes with an index where there are several. */
+enum trial_source {
+	TICK,
+	ALARM,
+	SIGNALS,
+	KERNEL_LOG,
+	LOG_TIMER,
+	GROUP_BELL,
+	BELL,
+	OUTPUT,
 };
 
 struct trial_run {
@@ -33,11 +46,12 @@ struct trial_run {
 	struct system_sampler system;
 	struct kmsg kmsg;
 	uint64_t ticks;
-	unsigned int reports;
-	uint64_t release_ns;  /* when the gates opened, on the trial's clock */
-	uint64_t last_end_ns; /* when the last process ended; 0 while one runs */
+	unsigned int reports;  /* of the kernel log, without a kill */
+	uint64_t log_until_ns; /* the kernel log is read on the timer until then; 0: not now */
+	uint64_t release_ns;   /* when the gates opened, on the trial's clock */
+	uint64_t last_end_ns;  /* when the last process ended; 0 while one runs */
 	unsigned int next_fault;
-	int epoll, tick_fd, alarm_fd, signal_fd, log_fd; /* log_fd: when to look at the kernel log */
+	int epoll, tick_fd, alarm_fd, signal_fd, log_fd; /* log_fd: log.c's timer */
 };
 
 /* setup.c: all that comes before the gates open. Errors as engine_run(). */
@@ -45,6 +59,16 @@ int trial_setup(struct trial_run *t, struct err *e);
 
 /* Sets one limit or sysctl of the spec, and records what the kernel made of it. */
 int trial_change(struct trial_run *t, const struct spec_change *c, const char *event, struct err *e);
+
+/* loop.c: adds fd to the loop; 0 or -errno. */
+int trial_watch(struct trial_run *t, int fd, uint32_t events, enum trial_source source, unsigned int index);
+
+/* log.c: the kernel log and the bells of the groups that tell when to listen; 0 or -errno. */
+int trial_log_watch(struct trial_run *t);
+void trial_log_event(struct trial_run *t, enum trial_source source, unsigned int index);
+void trial_log_read(struct trial_run *t);
+/* Index of the process with that pid, -1: none. */
+int trial_index_of(const struct trial_run *t, int64_t pid);
 
 /* tick.c: column names, once; then the samples of everything, or of one process, now. */
 void trial_announce(struct trial_run *t);

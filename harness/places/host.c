@@ -196,8 +196,7 @@ static void run_engine(const struct trial *t, const struct cg_system *sys, const
 				      .group_name = t->group_name,
 				      .journal_path = t->journal_path,
 				      .swap_path = swap,
-				      .may_change_machine = t->options->allow_host_changes,
-				      .log_every_ns = NS_PER_MS };
+				      .may_change_machine = t->options->allow_host_changes };
 	struct err e = ERR_INIT;
 	int r;
 
