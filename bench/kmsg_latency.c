@@ -2,10 +2,10 @@
 /*
  * From a line in the kernel log to its record in the black box. A child writes
  * markers to /dev/kmsg and now and then has the kernel kill a process in a
- * group of 16 MB; the parent is an engine in small: kmsg_read() and
- * trial_tick() in one epoll loop, a tick each 10 ms. READ_EVERY_US makes it
- * read the log from a timer too: the kernel wakes its readers no sooner than
- * at the next tick of the CPU's clock (a lazy irq_work in kernel/printk).
+ * group of 16 MB; the parent is an engine in small: the engine's own log.c and
+ * tick.c in one epoll loop, a tick each 10 ms. A marker is read when the kernel
+ * wakes the log's readers, at the next tick of the CPU's clock (a lazy irq_work
+ * in kernel/printk); around a kill the engine listens closely (log.c).
  *
  * One line a record, tab-separated, for bench/run to make sense of:
  *
@@ -44,7 +44,7 @@
 
 static struct trial_run trial;
 static const struct shared_page page;
-static char group[600];
+static char *const group = trial.groups[0].path;
 
 static void die(const char *what)
 {
@@ -138,21 +138,6 @@ static pid_t start_writer(int markers, int kills, int *ret_end)
 	return pid;
 }
 
-static void unseen(void *arg, enum oom_event event, const struct oom_parser *parser)
-{
-	(void)arg;
-	(void)event;
-	(void)parser;
-}
-
-static void watch(int fd)
-{
-	struct epoll_event ev = { .events = EPOLLIN, .data.fd = fd };
-
-	if (epoll_ctl(trial.epoll, EPOLL_CTL_ADD, fd, &ev) < 0)
-		die("epoll");
-}
-
 static uint64_t cpu_ns(void)
 {
 	struct timespec now;
@@ -161,40 +146,35 @@ static uint64_t cpu_ns(void)
 	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
-/* Until the writer's end of the pipe closes. */
-static void record(int end, uint64_t read_every_ns)
+/* Until the writer's end of the pipe closes (it stands for the signals of an engine). */
+static void record(int end)
 {
 	uint64_t wall = clock_ns(), cpu = cpu_ns(), wakes = 0;
 	struct epoll_event events[32];
-	int read_fd = -1;
 	bool on = true;
 	int i, n;
 
 	trial.epoll = epoll_create1(EPOLL_CLOEXEC);
 	trial.tick_fd = every(TICK_EVERY_NS);
-	watch(trial.kmsg.fd);
-	watch(trial.tick_fd);
-	watch(end);
-	if (read_every_ns) {
-		read_fd = every(read_every_ns);
-		watch(read_fd);
-	}
+	if (trial_watch(&trial, trial.tick_fd, EPOLLIN, TICK, 0) < 0 ||
+	    trial_watch(&trial, end, EPOLLIN, SIGNALS, 0) < 0 || trial_log_watch(&trial) < 0)
+		die("epoll");
 	while (on) {
 		n = epoll_wait(trial.epoll, events, 32, 10000);
 		if (n == 0 || (n < 0 && errno != EINTR))
 			die("nothing happens any more");
 		wakes++;
 		for (i = 0; i < n; i++) {
-			int fd = events[i].data.fd;
+			enum trial_source source = (enum trial_source)(events[i].data.u64 >> 32);
 
-			if (fd == trial.tick_fd || fd == read_fd)
-				wait_timer(fd);
-			if (fd == trial.kmsg.fd || fd == read_fd)
-				kmsg_read(&trial.kmsg, &trial.rec, unseen, NULL);
-			else if (fd == trial.tick_fd)
+			if (source == TICK) {
+				wait_timer(trial.tick_fd);
 				trial_tick(&trial, false);
-			else
+			} else if (source == SIGNALS) {
 				on = false;
+			} else {
+				trial_log_event(&trial, source, (unsigned int)events[i].data.u64);
+			}
 		}
 	}
 	printf("cpu\t%llu\t%llu\t%llu\n", (unsigned long long)(clock_ns() - wall),
@@ -234,7 +214,7 @@ static void print_records(void)
 
 static int make_group(struct err *e)
 {
-	char parent[512], got[32];
+	char parent[256], got[32];
 	int r;
 
 	r = cg_init(&trial.cgroups, e);
@@ -242,10 +222,14 @@ static int make_group(struct err *e)
 		r = cg_default_parent(&trial.cgroups, parent, sizeof(parent), e);
 	if (r < 0)
 		return r;
-	snprintf(group, sizeof(group), "%s%soomlab-bench.%d", parent, parent[0] ? "/" : "", (int)getpid());
+	snprintf(group, sizeof(trial.groups[0].path), "%s%soomlab-bench.%d", parent, parent[0] ? "/" : "",
+		 (int)getpid());
 	r = cg_make(&trial.cgroups, group, e);
 	if (r == 0)
 		r = cg_set(&trial.cgroups, group, "memory.max", GROUP_LIMIT, got, e);
+	if (r == 0)
+		r = cg_sampler_open(&trial.cgroups, group, &trial.groups[0].sampler, e);
+	trial.group_count = r == 0;
 	return r;
 }
 
@@ -281,7 +265,7 @@ int main(int argc, char **argv)
 
 	if (markers <= 0 || kills < 0 || kills > markers ||
 	    path_format(path, "%s/kmsg-%d.box", argv[1], (int)getpid()) < 0) {
-		fprintf(stderr, "usage: kmsg_latency DIRECTORY MARKERS KILLS [READ_EVERY_US]\n");
+		fprintf(stderr, "usage: kmsg_latency DIRECTORY MARKERS KILLS\n");
 		return 2;
 	}
 	open_all(path, &box, &e);
@@ -291,7 +275,7 @@ int main(int argc, char **argv)
 	}
 	mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT); /* as the engine does */
 	writer = start_writer(markers, kills, &end);
-	record(end, argc > 4 ? strtoull(argv[4], NULL, 10) * 1000 : 0);
+	record(end);
 	waitpid(writer, NULL, 0);
 	if (group[0] && cg_remove(&trial.cgroups, group, &e) < 0)
 		fprintf(stderr, "bench/kmsg_latency: %s\n", e.text);

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define CLOSE_EVERY_NS (NS_PER_MS / 2)
-#define CLOSE_FOR_NS   (100 * NS_PER_MS)
+#define CLOSE_FOR_NS   (50 * NS_PER_MS)
 /* Reports without a kill that become events; the log has them all. */
 #define REPORTS_MAX 1000
 
