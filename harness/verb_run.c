@@ -278,7 +278,8 @@ static int print_cells(const struct run *r)
 static void show_progress(void *arg, const struct runner *runner)
 {
 	const struct run *r = arg;
-	struct live_state state = { .cells = (unsigned int)runner->count };
+	unsigned int repeat = (unsigned int)r->repeat, started = 0;
+	struct live_state state = { .cells = (unsigned int)runner->count / repeat };
 	uint64_t rss, swap;
 	size_t i;
 
@@ -287,7 +288,7 @@ static void show_progress(void *arg, const struct runner *runner)
 	for (i = 0; i < runner->count; i++) {
 		const struct job *job = &runner->jobs[i];
 
-		state.cell += job->state != JOB_WAITING;
+		started += job->state != JOB_WAITING;
 		if (job->state != JOB_RUNNING)
 			continue;
 		runner_live(job, &rss, &swap);
@@ -295,6 +296,7 @@ static void show_progress(void *arg, const struct runner *runner)
 		state.rss_bytes += rss;
 		state.swap_bytes += swap;
 	}
+	state.cell = (started + repeat - 1) / repeat;
 	state.elapsed_ns = clock_ns() - runner->started_ns;
 	if (state.what)
 		live_update(stdout, &state);
