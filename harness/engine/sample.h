@@ -11,6 +11,7 @@
 #include "lib/err.h"
 #include "lib/fields.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -18,6 +19,7 @@
 #define SYSTEM_COLUMNS_MAX 640
 #define SYSTEM_FILES_MAX   16
 #define PROCESS_FIELDS     10
+#define SIGNS_BYTES_MAX    256 /* 10 numbers of at most 20 digits */
 
 /* What of a process is sampled. The first PROCESS_FIELDS are lines of /proc/PID/status. */
 enum process_column {
@@ -68,15 +70,22 @@ void system_sampler_read(struct system_sampler *s);
 void system_sampler_close(struct system_sampler *s);
 
 struct process_sampler {
-	int status, stat, oom_score;
-	struct field fields[PROCESS_FIELDS];
+	int status, stat, oom_score, schedstat, statm; /* status -1: none is open */
+	struct field fields[PROCESS_FIELDS + 1];       /* and Threads */
+	int64_t threads;                               /* when status was last read */
+	size_t signs_len;                              /* 0: the next reading is a whole one */
+	char signs[SIGNS_BYTES_MAX];                   /* schedstat and statm as they were just before that */
 	int64_t values[P_COLUMNS];
 };
 
-/* -errno when the process is already gone. */
+/* -errno when the process is already gone; then nothing is left open. */
 int process_sampler_open(const char *root, pid_t pid, struct process_sampler *s);
-/* Everything but P_ALLOCATED and P_TOUCHED, which come from the shared page. */
-void process_sampler_read(struct process_sampler *s);
+/*
+ * Everything but P_ALLOCATED and P_TOUCHED, which come from the shared page.
+ * Unless whole, a process that has not run since the last reading keeps its
+ * values, with a fresh oom_score.
+ */
+void process_sampler_read(struct process_sampler *s, bool whole);
 void process_sampler_close(struct process_sampler *s);
 
 #endif

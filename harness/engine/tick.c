@@ -31,16 +31,22 @@ void trial_announce(struct trial_run *t)
 	announce(t, "cgroup", names, n);
 }
 
-void trial_sample_process(struct trial_run *t, unsigned int index, bool record)
+static void sample_process(struct trial_run *t, unsigned int index, bool record, bool whole)
 {
 	struct process *p = &t->processes[index];
 
-	process_sampler_read(&p->sampler);
+	process_sampler_read(&p->sampler, whole);
 	p->sampler.values[P_ALLOCATED] = (int64_t)p->page->allocated_bytes;
 	p->sampler.values[P_TOUCHED] = (int64_t)p->page->touched_bytes;
 	if (record)
 		bb_append_sample(t->rec.box, BB_PROCESS, recorder_now(&t->rec), index, p->sampler.values,
 				 P_COLUMNS);
+}
+
+/* A first or a last sample: nothing of it may be a clock tick old. */
+void trial_sample_process(struct trial_run *t, unsigned int index, bool record)
+{
+	sample_process(t, index, record, true);
 }
 
 /*
@@ -82,7 +88,7 @@ void trial_tick(struct trial_run *t, bool forced)
 	for (i = 0; i < t->process_count; i++) {
 		if (!t->processes[i].running || !t->processes[i].started)
 			continue;
-		trial_sample_process(t, i, record);
+		sample_process(t, i, record, forced);
 		rss += known(t->processes[i].sampler.values[P_RSS]);
 		swap += known(t->processes[i].sampler.values[P_SWAP]);
 	}

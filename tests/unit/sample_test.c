@@ -8,10 +8,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -208,8 +210,8 @@ static void one_process(const char *root, const int64_t *wanted)
 
 	assert_int_equal(process_sampler_open(root, 91, &s), 0);
 	s.values[P_TOUCHED] = 5; /* the engine's own */
-	process_sampler_read(&s);
-	process_sampler_read(&s);
+	process_sampler_read(&s, false);
+	process_sampler_read(&s, false);
 	for (i = 0; i < P_ALLOCATED; i++)
 		if (s.values[i] != wanted[i])
 			fail_msg("%s: %s: %lld, not %lld", root, process_columns[i], (long long)s.values[i],
@@ -241,7 +243,7 @@ static void zombie(void **state)
 
 	(void)state;
 	assert_int_equal(process_sampler_open(FIXTURES "proc/6.1", 92, &s), 0);
-	process_sampler_read(&s);
+	process_sampler_read(&s, false);
 	for (i = 0; i < P_ALLOCATED; i++)
 		assert_int_equal(s.values[i], MISSING);
 	process_sampler_close(&s);
@@ -255,14 +257,14 @@ static void process_with_fewer_lines(void **state)
 	put(t, "/proc/5/status", "Name:\tVmRSS: 1 kB\nVmSize:\t     100 kB\nVmRSS:\t      12 kB\n");
 	put(t, "/proc/5/stat", "5 (x) S 1 2 3 4 5 6 4294967295 8 17 0 0 9 0");
 	assert_int_equal(process_sampler_open(t->root, 5, &s), 0);
-	process_sampler_read(&s);
+	process_sampler_read(&s, false);
 	assert_int_equal(s.values[P_RSS], 12 * 1024);
 	assert_int_equal(s.values[P_SWAP], MISSING);
 	assert_int_equal(s.values[P_MINOR_FAULTS], 4294967295);
 	assert_int_equal(s.values[P_MAJOR_FAULTS], 17);
 	assert_int_equal(s.values[P_OOM_SCORE], MISSING); /* no such file */
 	put(t, "/proc/5/status", "Name:\tx\nState:\tZ\n");
-	process_sampler_read(&s);
+	process_sampler_read(&s, false);
 	assert_int_equal(s.values[P_RSS], MISSING);
 	assert_int_equal(s.values[P_MAJOR_FAULTS], MISSING);
 	process_sampler_close(&s);
@@ -279,20 +281,21 @@ static void real_process(void **state)
 
 	(void)state;
 	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* not left behind when an assertion fails */
 		pause();
 		_exit(0);
 	}
 	assert_int_equal(process_sampler_open("", pid, &s), 0);
-	process_sampler_read(&s);
+	process_sampler_read(&s, false);
 	assert_true(s.values[P_RSS] > 100000 && s.values[P_VSIZE] >= s.values[P_RSS]);
 	assert_true(s.values[P_MINOR_FAULTS] >= 0 && s.values[P_OOM_SCORE] >= 0);
 	kill(pid, SIGKILL);
 	waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT);
-	process_sampler_read(&s);
+	process_sampler_read(&s, false);
 	assert_int_equal(s.values[P_RSS], MISSING);
 	assert_int_equal(s.values[P_OOM_SCORE], MISSING);
 	waitpid(pid, NULL, 0);
-	process_sampler_read(&s);
+	process_sampler_read(&s, false);
 	assert_int_equal(s.values[P_RSS], MISSING);
 	process_sampler_close(&s);
 	assert_int_equal(process_sampler_open("", pid, &s), -ENOENT);
