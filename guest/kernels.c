@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -18,6 +20,7 @@
 
 #define TABLE_BYTES_MAX (64u << 10)
 #define COLUMNS         7
+#define REASON_FD       3 /* fetch writes to it why it failed */
 
 static int copy_text(char *to, size_t room, const char *from)
 {
@@ -130,10 +133,19 @@ int kernels_load(struct kernel_table *ret, struct err *e)
 	return kernels_parse(text, path, ret, e);
 }
 
-int kernels_check_image(const char *path, char ret_version[KERNEL_TEXT_MAX], struct err *e)
+/* Protocol 2.12 and later say it: xloadflags at 0x236, bit 0: has a 64-bit entry. */
+static const char *arch_of(const unsigned char head[0x238])
+{
+	unsigned int protocol = head[0x206] | (unsigned int)head[0x207] << 8;
+
+	return protocol < 0x20c ? "" : head[0x236] & 1 ? "amd64" : "i386";
+}
+
+int kernels_check_image(const char *path, char ret_version[KERNEL_TEXT_MAX], char ret_arch[KERNEL_TEXT_MAX],
+			struct err *e)
 {
 	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
-	unsigned char head[0x210] = { 0 };
+	unsigned char head[0x238] = { 0 };
 	char text[KERNEL_TEXT_MAX] = "";
 	unsigned int at;
 	ssize_t n;
@@ -151,6 +163,7 @@ int kernels_check_image(const char *path, char ret_version[KERNEL_TEXT_MAX], str
 	/* "6.1.0-50-cloud-amd64 (debian-kernel@...) #1 SMP ..." */
 	text[strcspn(text, " \n")] = 0;
 	strcpy(ret_version, text);
+	strcpy(ret_arch, arch_of(head));
 	return 0;
 }
 
@@ -187,7 +200,7 @@ static int look_into_cache(struct kernel *k, struct err *e)
 	if (path_format(k->vmlinuz, "%s/vmlinuz", k->dir) < 0 ||
 	    path_format(k->modules_dir, "%s/modules/lib/modules/%s", k->dir, k->version) < 0)
 		return err_errno(e, ENAMETOOLONG, "%s", k->dir);
-	return kernels_check_image(k->vmlinuz, (char[KERNEL_TEXT_MAX]){ 0 }, e);
+	return kernels_check_image(k->vmlinuz, (char[KERNEL_TEXT_MAX]){ 0 }, (char[KERNEL_TEXT_MAX]){ 0 }, e);
 }
 
 /* MODULES may be the directory with modules.dep or a root above lib/modules/VERSION. */
@@ -218,7 +231,7 @@ static int find_path(const char *name, struct kernel *k, struct err *e)
 		*colon++ = 0;
 	k->cached = true;
 	k->memory_min_bytes = KERNEL_MEMORY_LEAST;
-	r = kernels_check_image(file, k->version, e);
+	r = kernels_check_image(file, k->version, k->arch, e);
 	if (r < 0)
 		return r;
 	if (!realpath(file, absolute))
@@ -227,18 +240,58 @@ static int find_path(const char *name, struct kernel *k, struct err *e)
 	return colon ? find_modules(k, colon, e) : 0;
 }
 
-static int unknown(const struct kernel_table *table, const char *name, struct err *e)
+static void name_all(const struct kernel_table *table, char *ret, size_t room)
 {
-	char known[ERR_TEXT_MAX / 2] = "";
 	size_t len = 0, i;
 
-	for (i = 0; i < table->count && len < sizeof(known); i++)
-		len += (size_t)snprintf(known + len, sizeof(known) - len, "%s%s", i ? ", " : "",
-					table->rows[i].name);
+	ret[0] = 0;
+	for (i = 0; i < table->count && len < room; i++)
+		len += (size_t)snprintf(ret + len, room - len, "%s%s", i ? ", " : "", table->rows[i].name);
+}
+
+static int unknown(const struct kernel_table *table, const char *name, struct err *e)
+{
+	char known[ERR_TEXT_MAX / 2];
+
+	name_all(table, known, sizeof(known));
 	return err_set(e, ENOENT,
 		       "unknown kernel \"%s\"; allowed: %s, or the path of a bzImage with a slash in it, "
 		       "as PATH[:MODULES]",
 		       name, known);
+}
+
+const struct kernel_row *kernels_row(const struct kernel_table *table, const char *name, struct err *e)
+{
+	const struct kernel_row *row = row_named(table, name);
+	char known[ERR_TEXT_MAX / 2];
+
+	name_all(table, known, sizeof(known));
+	if (!row)
+		err_set(e, ENOENT, "unknown kernel \"%.256s\"; known: %s", name, known);
+	return row;
+}
+
+/* "debian:6.1" -> "CACHE/debian-6.1" */
+static int dir_in(const char *cache, const char *name, char ret[PATH_LEN_MAX], struct err *e)
+{
+	int r = path_format(ret, "%s/%s", cache, name);
+	char *p;
+
+	if (r < 0)
+		return err_errno(e, -r, "%s/%s", cache, name);
+	for (p = strrchr(ret, '/'); *p; p++)
+		if (*p == ':')
+			*p = '-';
+	return 0;
+}
+
+static int cache_path(char ret[PATH_LEN_MAX], struct err *e)
+{
+	int r = paths_cache("kernels", ret);
+
+	return r < 0 ? err_errno(e, -r,
+				 "the kernel cache: neither XDG_CACHE_HOME nor HOME is an absolute path")
+		     : 0;
 }
 
 int kernels_find_in(const struct kernel_table *table, const char *cache, const char *name, struct kernel *ret,
@@ -246,7 +299,6 @@ int kernels_find_in(const struct kernel_table *table, const char *cache, const c
 {
 	const struct kernel_row *row;
 	struct kernel k = { 0 };
-	char *p;
 	int r;
 
 	if (!name)
@@ -264,13 +316,10 @@ int kernels_find_in(const struct kernel_table *table, const char *cache, const c
 		return unknown(table, name, e);
 	k.in_table = true;
 	k.memory_min_bytes = row->memory_min_bytes;
-	r = path_format(k.dir, "%s/%s", cache, name);
-	if (r < 0)
-		return err_errno(e, -r, "%s/%s", cache, name);
-	for (p = strrchr(k.dir, '/'); *p; p++)
-		if (*p == ':')
-			*p = '-';
-	r = look_into_cache(&k, e);
+	strcpy(k.arch, row->arch);
+	r = dir_in(cache, name, k.dir, e);
+	if (r == 0)
+		r = look_into_cache(&k, e);
 	if (r == 0)
 		*ret = k;
 	return r;
@@ -285,16 +334,21 @@ int kernels_find(const char *name, struct kernel *ret, struct err *e)
 	r = kernels_load(&table, e);
 	if (r < 0)
 		return r;
-	r = paths_cache("kernels", cache);
+	r = cache_path(cache, e);
 	if (r < 0)
-		return err_errno(e, -r,
-				 "the kernel cache: neither XDG_CACHE_HOME nor HOME is an absolute path");
+		return r;
 	return kernels_find_in(&table, cache, name, ret, e);
 }
 
+/* What fetch is started with; found before the fork. */
+struct fetch {
+	char program[PATH_LEN_MAX], table[PATH_LEN_MAX], apt[PATH_LEN_MAX];
+	bool refresh;
+	int reason_fd;
+};
+
 /* In the child: fetch dies with us, hears our signals and writes to standard error alone. */
-static void exec_fetch(const char *fetch, const char *table, const struct kernel *k, const char *apt,
-		       pid_t parent)
+static void exec_fetch(const struct fetch *f, const struct kernel *k, pid_t parent)
 {
 	sigset_t none;
 
@@ -305,55 +359,136 @@ static void exec_fetch(const char *fetch, const char *table, const struct kernel
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
 	dup2(STDERR_FILENO, STDOUT_FILENO);
-	setenv("OOMLAB_KERNELS_TABLE", table, 1);
-	execl(fetch, fetch, k->name, k->dir, apt, (char *)NULL);
-	dprintf(STDERR_FILENO, "%s: exec: %s\n", fetch, strerror(errno));
+	setenv("OOMLAB_KERNELS_TABLE", f->table, 1);
+	/* dup2() to itself would leave it close-on-exec */
+	if (f->reason_fd == REASON_FD ? fcntl(REASON_FD, F_SETFD, 0) == 0
+				      : f->reason_fd >= 0 && dup2(f->reason_fd, REASON_FD) >= 0)
+		setenv("OOMLAB_REASON_FD", "3", 1);
+	else
+		unsetenv("OOMLAB_REASON_FD");
+	if (f->refresh)
+		execl(f->program, f->program, "--refresh", k->name, k->dir, f->apt, (char *)NULL);
+	else
+		execl(f->program, f->program, k->name, k->dir, f->apt, (char *)NULL);
+	dprintf(STDERR_FILENO, "%s: exec: %s\n", f->program, strerror(errno));
 	_exit(127);
 }
 
-static int run_fetch(const struct kernel *k, struct err *e)
+static int find_fetch(struct fetch *f, struct err *e)
 {
-	char fetch[PATH_LEN_MAX], table[PATH_LEN_MAX], apt[PATH_LEN_MAX];
+	int r = table_path(f->table, e);
+
+	if (r < 0)
+		return r;
+	r = paths_helper("fetch", f->program);
+	if (r < 0)
+		return err_errno(e, -r, "fetch, which gets guest kernels");
+	r = paths_cache("apt", f->apt);
+	return r < 0 ? err_errno(e, -r, "the cache directory") : 0;
+}
+
+/* fetch's status and its own words as an error. */
+static int fetch_failed(const struct kernel *k, int reason_fd, int status, struct err *e)
+{
+	char reason[1024] = "";
+
+	if (WIFSIGNALED(status))
+		return err_set(e, EINTR, "kernel %s: fetching it was ended by signal %d", k->name,
+			       WTERMSIG(status));
+	if (reason_fd >= 0 && pread(reason_fd, reason, sizeof(reason) - 1, 0) > 0)
+		reason[strcspn(reason, "\n")] = 0;
+	return reason[0] ? err_set(e, EIO, "kernel %s could not be fetched: %s", k->name, reason)
+			 : err_set(e, EIO, "kernel %s could not be fetched (exit %d of fetch)", k->name,
+				   WEXITSTATUS(status));
+}
+
+static int run_fetch(const struct kernel *k, bool refresh, struct err *e)
+{
+	AUTO_CLOSE int reason_fd = memfd_create("reason", MFD_CLOEXEC);
+	struct fetch f = { .refresh = refresh, .reason_fd = reason_fd };
 	pid_t parent = getpid(), pid;
 	int status, r;
 
-	r = table_path(table, e);
+	r = find_fetch(&f, e);
 	if (r < 0)
 		return r;
-	r = paths_helper("fetch", fetch);
-	if (r < 0)
-		return err_errno(e, -r, "fetch, which gets guest kernels");
-	r = paths_cache("apt", apt);
-	if (r < 0)
-		return err_errno(e, -r, "the cache directory");
 	pid = fork();
 	if (pid < 0)
 		return err_errno(e, errno, "fork");
 	if (pid == 0)
-		exec_fetch(fetch, table, k, apt, parent);
+		exec_fetch(&f, k, parent);
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return err_errno(e, errno, "waitpid");
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
-	if (WIFSIGNALED(status))
-		return err_set(e, EINTR, "kernel %s: fetching it was ended by signal %d", k->name,
-			       WTERMSIG(status));
-	return err_set(e, EIO, "kernel %s could not be fetched (exit %d, the reason is above)", k->name,
-		       WEXITSTATUS(status));
+	return fetch_failed(k, reason_fd, status, e);
 }
 
-int kernels_ensure(struct kernel *k, struct err *e)
+static int fetch_and_look(struct kernel *k, bool refresh, struct err *e)
 {
-	int r;
+	int r = run_fetch(k, refresh, e);
 
-	if (k->cached)
-		return 0;
-	r = run_fetch(k, e);
 	if (r < 0)
 		return r;
 	r = look_into_cache(k, e);
 	if (r == 0 && !k->cached)
 		return err_set(e, ENOENT, "%s: fetch left nothing there", k->dir);
 	return r;
+}
+
+int kernels_ensure(struct kernel *k, struct err *e)
+{
+	return k->cached ? 0 : fetch_and_look(k, false, e);
+}
+
+int kernels_refresh(struct kernel *k, struct err *e)
+{
+	return fetch_and_look(k, true, e);
+}
+
+/* The lock of fetch; -1 in *ret_fd when nothing was ever fetched. */
+static int lock_fetch(const char *name, int *ret_fd, struct err *e)
+{
+	char path[PATH_LEN_MAX];
+	int fd;
+
+	if (paths_cache("apt/lock", path) < 0)
+		return err_errno(e, ENOENT, "the cache directory");
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0 && errno != ENOENT)
+		return err_errno(e, errno, "%s: open", path);
+	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		int code = errno;
+
+		close(fd);
+		return code == EWOULDBLOCK
+			       ? err_set(e, EBUSY, "kernel %s is not removed: a fetch is running", name)
+			       : err_errno(e, code, "%s: flock", path);
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+int kernels_remove(const char *name, struct err *e)
+{
+	char cache[PATH_LEN_MAX], dir[PATH_LEN_MAX], part[PATH_LEN_MAX];
+	AUTO_CLOSE int lock = -1;
+	int r;
+
+	r = cache_path(cache, e);
+	if (r == 0)
+		r = dir_in(cache, name, dir, e);
+	if (r == 0)
+		r = lock_fetch(name, &lock, e);
+	if (r < 0)
+		return r;
+	/* Gone in one step; a name that the next fetch clears away if we are killed. */
+	r = path_format(part, "%s.part.%d", dir, (int)getpid());
+	if (r < 0)
+		return err_errno(e, -r, "%s", dir);
+	if (rename(dir, part) < 0)
+		return errno == ENOENT ? 0 : err_errno(e, errno, "%s: rename", dir);
+	r = tree_remove(part, e);
+	return r < 0 ? r : 1;
 }

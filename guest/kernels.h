@@ -39,6 +39,7 @@ struct kernel {
 	bool in_table;           /* else a path */
 	bool cached;             /* ready to boot; true for a path */
 	uint64_t memory_min_bytes;
+	char arch[KERNEL_TEXT_MAX];     /* Debian's word: "amd64", "i386"; "": a path that does not tell */
 	char version[KERNEL_TEXT_MAX];  /* "6.1.0-50-cloud-amd64"; "" while not cached */
 	char dir[PATH_LEN_MAX];         /* in the cache; "" for a path */
 	char vmlinuz[PATH_LEN_MAX];     /* the bzImage */
@@ -62,13 +63,27 @@ int kernels_find(const char *name, struct kernel *ret, struct err *e);
 int kernels_find_in(const struct kernel_table *table, const char *cache, const char *name, struct kernel *ret,
 		    struct err *e);
 
+/* The row of that name; NULL with the known names in e (code ENOENT). */
+const struct kernel_row *kernels_row(const struct kernel_table *table, const char *name, struct err *e);
+
 /* Fetches the kernel if it is not cached, with progress on standard error; completes *k. */
 int kernels_ensure(struct kernel *k, struct err *e);
 
+/* The same, cached or not. A cached one stays as it is until the new one is whole. */
+int kernels_refresh(struct kernel *k, struct err *e);
+
 /*
- * Checks that path is a Linux/x86 bzImage and reads the version in it
- * (Documentation/arch/x86/boot.rst: "HdrS" at 0x202, kernel_version at 0x20e).
+ * Deletes a kernel of the table from the cache, a damaged one too: 1, or 0 when
+ * it is not there. -EBUSY while a fetch runs.
  */
-int kernels_check_image(const char *path, char ret_version[KERNEL_TEXT_MAX], struct err *e);
+int kernels_remove(const char *name, struct err *e);
+
+/*
+ * Checks that path is a Linux/x86 bzImage and reads the version and, "" if it
+ * does not tell, the architecture in it (Documentation/arch/x86/boot.rst:
+ * "HdrS" at 0x202, kernel_version at 0x20e, xloadflags at 0x236).
+ */
+int kernels_check_image(const char *path, char ret_version[KERNEL_TEXT_MAX], char ret_arch[KERNEL_TEXT_MAX],
+			struct err *e);
 
 #endif

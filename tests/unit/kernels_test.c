@@ -5,12 +5,14 @@
 #include "lib/files.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -151,6 +153,7 @@ static void cached_kernel_is_found(void **state)
 	assert_true(k.cached);
 	assert_string_equal(k.version, "9.8.7-test");
 	assert_int_equal(k.memory_min_bytes, 1536ull << 20);
+	assert_string_equal(k.arch, f->table.rows[1].arch);
 	assert_non_null(strstr(k.modules_dir, "/second-2.0/modules/lib/modules/9.8.7-test"));
 }
 
@@ -163,8 +166,69 @@ static void path_of_an_image_is_taken(void **state)
 	assert_true(k.cached);
 	assert_false(k.in_table);
 	assert_string_equal(k.version, "9.8.7-test");
+	assert_string_equal(k.arch, "");
 	assert_string_equal(k.vmlinuz, f->image);
 	assert_string_equal(k.modules_dir, "");
+}
+
+/* Protocol 2.12 or later at 0x206, a 64-bit entry is bit 0 at 0x236. */
+static void image_tells_its_architecture(void **state)
+{
+	struct fixture *f = *state;
+	struct kernel k;
+	char *image;
+	size_t len;
+
+	assert_int_equal(file_read(f->image, 1 << 16, &image, &len, &f->e), 0);
+	image[0x206] = 0x0c;
+	image[0x207] = 0x02;
+	image[0x236] = 0x3f;
+	assert_int_equal(file_write(f->image, image, len, &f->e), 0);
+	assert_int_equal(kernels_find_in(&f->table, f->dir, f->image, &k, &f->e), 0);
+	assert_string_equal(k.arch, "amd64");
+	image[0x236] = 0x3e;
+	assert_int_equal(file_write(f->image, image, len, &f->e), 0);
+	assert_int_equal(kernels_find_in(&f->table, f->dir, f->image, &k, &f->e), 0);
+	assert_string_equal(k.arch, "i386");
+	free(image);
+}
+
+static void row_by_name(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_ptr_equal(kernels_row(&f->table, "second:2.0", &f->e), &f->table.rows[1]);
+	assert_null(kernels_row(&f->table, "second", &f->e));
+	assert_string_equal(f->e.text, "unknown kernel \"second\"; known: first:1.0, second:2.0");
+}
+
+/* Taken away with all that is in it; not while fetch holds its lock. */
+static void kernel_is_removed(void **state)
+{
+	struct fixture *f = *state;
+	char path[PATH_LEN_MAX], lock[PATH_LEN_MAX];
+	int fd;
+
+	assert_int_equal(setenv("XDG_CACHE_HOME", f->dir, 1), 0);
+	path_format(path, "%s/oomlab/kernels/a-1/modules/x", f->dir);
+	assert_int_equal(dir_make(path, &f->e), 0);
+	path_format(path, "%s/oomlab/kernels/a-1", f->dir);
+	path_format(lock, "%s/oomlab/apt", f->dir);
+	assert_int_equal(dir_make(lock, &f->e), 0);
+	path_format(lock, "%s/oomlab/apt/lock", f->dir);
+	fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	assert_int_equal(kernels_remove("a:1", &f->e), -EBUSY);
+	assert_int_equal(access(path, F_OK), 0);
+	close(fd);
+	assert_int_equal(kernels_remove("a:2", &f->e), 0);
+	assert_int_equal(access(path, F_OK), 0);
+	assert_int_equal(kernels_remove("a:1", &f->e), 1);
+	path_format(path, "%s/oomlab/kernels", f->dir);
+	assert_int_equal(dir_is_empty(path), 1);
+	assert_int_equal(unlink(lock), 0);
+	assert_int_equal(kernels_remove("a:1", &f->e), 0);
+	unsetenv("XDG_CACHE_HOME");
 }
 
 static void path_may_name_modules(void **state)
@@ -214,6 +278,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(absent_kernel_is_not_cached, setup, teardown),
 		cmocka_unit_test_setup_teardown(cached_kernel_is_found, setup, teardown),
 		cmocka_unit_test_setup_teardown(path_of_an_image_is_taken, setup, teardown),
+		cmocka_unit_test_setup_teardown(image_tells_its_architecture, setup, teardown),
+		cmocka_unit_test_setup_teardown(row_by_name, setup, teardown),
+		cmocka_unit_test_setup_teardown(kernel_is_removed, setup, teardown),
 		cmocka_unit_test_setup_teardown(path_may_name_modules, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_no_image_is_refused, setup, teardown),
 	};
