@@ -4,22 +4,29 @@
  * processes in the same rounds:
  *
  *   ours     trial_tick(): the engine's own, into a new black box each round
- *   preads   a pread(2) of each file that ours reads; nothing parsed or kept
+ *   preads   a pread(2) of status, stat, oom_score and the system's files; nothing parsed or kept
  *   least    psutil_loop.py, what psutil gives cheaply (fewer values than ours)
  *   same     psutil_loop.py, every value that ours records
  *
  * One line a measurement, tab-separated, for bench/run to make sense of:
  *
- *   burst  64 ours 100 15420000 15800000     kind, processes, who, ticks, CPU ns, wall ns
- *   paced  64 ours 100 18200000 1000020000   the same, one tick each 10 ms
+ *   idle     64 ours 100 15420000     kind, processes, who, ticks, CPU ns
  *
- * Bursts keep the caches warm and are what ratios are made of; the share of a
- * core comes from the paced ticks, where each one finds the machine as it is.
+ *   idle     the processes sleep; ticks one behind the other
+ *   running  each has run and faulted since the last tick, and sleeps again; its waking is not counted
+ *   paced    as idle, one tick each 10 ms
+ *   paced2   likewise, and two of the processes run and fault all the time
+ *
+ * Ticks one behind the other keep the caches warm and are what ratios are made
+ * of; the share of a core comes from the paced ones, where each finds the
+ * machine as it is.
  */
 #include "harness/engine/trial.h"
 #include "lib/files.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,10 +43,7 @@
 #define BOX_BYTES    (4u << 20)
 #define EVERY_NS     (10 * NS_PER_MS)
 #define TOUCH_BYTES  (1u << 20)
-
-struct cost {
-	uint64_t cpu_ns, wall_ns;
-};
+#define RUN_ON       'r'
 
 struct psutil {
 	pid_t pid;
@@ -49,6 +53,8 @@ struct psutil {
 static struct trial_run trial;
 static const struct shared_page page;
 static char box_path[PATH_LEN_MAX];
+static int wake[SPEC_PROCESSES_MAX]; /* a byte: run once; RUN_ON: run for good */
+static int ran[2];                   /* a byte back for each that ran once */
 
 static void die(const char *what)
 {
@@ -64,47 +70,85 @@ static uint64_t cpu_ns(void)
 	return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
-static struct cost cost_now(void)
+static void print_cost(const char *kind, const char *who, unsigned int ticks, uint64_t ns)
 {
-	return (struct cost){ cpu_ns(), clock_ns() };
+	printf("%s\t%u\t%s\t%u\t%llu\n", kind, trial.process_count, who, ticks, (unsigned long long)ns);
 }
 
-static void print_cost(const char *kind, const char *who, unsigned int ticks, const struct cost *from)
+static void fault(char *memory)
 {
-	struct cost to = cost_now();
-
-	printf("%s\t%u\t%s\t%u\t%llu\t%llu\n", kind, trial.process_count, who, ticks,
-	       (unsigned long long)(to.cpu_ns - from->cpu_ns),
-	       (unsigned long long)(to.wall_ns - from->wall_ns));
+	madvise(memory, 4096, MADV_DONTNEED);
+	*(volatile char *)memory = 1;
 }
 
-/* A process with some memory of each kind that status tells apart, which then does nothing. */
-static pid_t start_idle(void)
+/* Some memory of each kind that status tells apart, and nothing to do until a byte comes. */
+static void process_main(int orders)
 {
-	int ready[2];
-	char *memory;
-	pid_t pid;
+	char *memory = mmap(NULL, TOUCH_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char order;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (memory == MAP_FAILED)
+		_exit(1);
+	memset(memory, 1, TOUCH_BYTES);
+	while (write(ran[1], "", 1) == 1 && read(orders, &order, 1) == 1)
+		do
+			fault(memory);
+		while (order == RUN_ON);
+	_exit(1);
+}
+
+static void until_ran(unsigned int count)
+{
 	char byte;
 
-	pid = pipe(ready) < 0 ? -1 : fork();
+	while (count--)
+		if (read(ran[0], &byte, 1) != 1)
+			die("a process did not run");
+}
+
+static pid_t start_process(int *ret_wake)
+{
+	int orders[2];
+	pid_t pid;
+
+	pid = pipe2(orders, O_CLOEXEC) < 0 ? -1 : fork();
 	if (pid < 0)
-		die("starting an idle process");
+		die("starting a process");
 	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		memory = mmap(NULL, TOUCH_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		if (memory == MAP_FAILED)
-			_exit(1);
-		memset(memory, 1, TOUCH_BYTES);
-		if (write(ready[1], "", 1) != 1)
-			_exit(1);
-		for (;;)
-			pause();
+		close(orders[1]);
+		process_main(orders[0]);
 	}
-	close(ready[1]);
-	if (read(ready[0], &byte, 1) != 1)
-		die("an idle process did not start");
-	close(ready[0]);
+	close(orders[0]);
+	*ret_wake = orders[1];
+	until_ran(1);
 	return pid;
+}
+
+/* 91 (name) S ...: it answers shortly before it sleeps. */
+static void until_asleep(int stat)
+{
+	char text[1024], *state;
+	ssize_t n;
+
+	do {
+		n = pread(stat, text, sizeof(text), 0);
+		state = n > 0 ? memrchr(text, ')', (size_t)n) : NULL;
+		if (!state)
+			die("the state of a process");
+	} while (memcmp(state, ") S", 3) != 0 && sched_yield() == 0);
+}
+
+static void wake_all(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < trial.process_count; i++)
+		if (write(wake[i], "", 1) != 1)
+			die("waking a process");
+	until_ran(trial.process_count);
+	for (i = 0; i < trial.process_count; i++)
+		until_asleep(trial.processes[i].sampler.stat);
 }
 
 static void start_processes(unsigned int count)
@@ -114,11 +158,11 @@ static void start_processes(unsigned int count)
 	for (i = 0; i < count; i++) {
 		struct process *p = &trial.processes[i];
 
-		p->pid = start_idle();
+		p->pid = start_process(&wake[i]);
 		p->running = p->started = true;
 		p->page = &page;
 		if (process_sampler_open("", p->pid, &p->sampler) < 0)
-			die("opening an idle process");
+			die("opening a process");
 	}
 	trial.process_count = count;
 }
@@ -131,6 +175,7 @@ static void end_processes(void)
 		process_sampler_close(&trial.processes[i].sampler);
 		kill(trial.processes[i].pid, SIGKILL);
 		waitpid(trial.processes[i].pid, NULL, 0);
+		close(wake[i]);
 	}
 	trial.process_count = 0;
 }
@@ -167,22 +212,29 @@ static struct psutil start_psutil(char **argv, unsigned int processes)
 	return ps;
 }
 
-static void ask_psutil(struct psutil *ps, const char *who, bool print)
+/* Asleep: all ticks in one go. Running: one by one, each after a waking. */
+static void ask_psutil(struct psutil *ps, const char *kind, const char *who, bool running, bool print)
 {
-	unsigned long long cpu, wall;
+	int each = running ? 1 : PSUTIL_TICKS, ticks;
+	unsigned long long cpu, wall, sum = 0;
 
-	if (!ps->pid)
-		return;
-	fprintf(ps->to, "%s %d\n", who, PSUTIL_TICKS);
-	fflush(ps->to);
-	if (fscanf(ps->from, "%llu %llu", &cpu, &wall) != 2) {
-		fprintf(stderr, "bench/recorder: the psutil loop gave no answer; going on without it\n");
-		kill(ps->pid, SIGKILL);
-		waitpid(ps->pid, NULL, 0);
-		ps->pid = 0;
-	} else if (print) {
-		printf("burst\t%u\t%s\t%d\t%llu\t%llu\n", trial.process_count, who, PSUTIL_TICKS, cpu, wall);
+	for (ticks = 0; ps->pid && ticks < PSUTIL_TICKS; ticks += each) {
+		if (running)
+			wake_all();
+		fprintf(ps->to, "%s %d\n", who, each);
+		fflush(ps->to);
+		if (fscanf(ps->from, "%llu %llu", &cpu, &wall) != 2) {
+			fprintf(stderr,
+				"bench/recorder: the psutil loop gave no answer; going on without it\n");
+			kill(ps->pid, SIGKILL);
+			waitpid(ps->pid, NULL, 0);
+			ps->pid = 0;
+			return;
+		}
+		sum += cpu;
 	}
+	if (ps->pid && print)
+		print_cost(kind, who, PSUTIL_TICKS, sum);
 }
 
 static void end_psutil(struct psutil *ps)
@@ -239,39 +291,55 @@ static void tick(bool ours)
 		bare_tick();
 }
 
-static void burst(bool ours, bool print)
+static void burst(const char *kind, bool ours, bool running, bool print)
 {
-	struct cost from;
+	uint64_t from, sum = 0;
 	int i;
 
 	if (ours)
 		new_box();
-	from = cost_now();
-	for (i = 0; i < TICKS; i++)
+	for (i = 0; i < TICKS; i++) {
+		if (running)
+			wake_all();
+		from = cpu_ns();
 		tick(ours);
+		sum += cpu_ns() - from;
+	}
 	if (print)
-		print_cost("burst", ours ? "ours" : "preads", TICKS, &from);
+		print_cost(kind, ours ? "ours" : "preads", TICKS, sum);
+}
+
+static void bursts(const char *kind, struct psutil *ps, int rounds, bool running)
+{
+	int i;
+
+	for (i = -WARM_UP; i < rounds; i++) {
+		burst(kind, i & 1, running, i >= 0);
+		burst(kind, !(i & 1), running, i >= 0);
+		ask_psutil(ps, kind, i & 1 ? "least" : "same", running, i >= 0);
+		ask_psutil(ps, kind, i & 1 ? "same" : "least", running, i >= 0);
+	}
 }
 
 /* As the engine waits: the waiting is part of what a tick costs. */
-static void paced(bool ours)
+static void paced(const char *kind, bool ours)
 {
 	struct itimerspec every = { .it_value.tv_nsec = EVERY_NS, .it_interval.tv_nsec = EVERY_NS };
 	AUTO_CLOSE int timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
-	struct cost from;
-	uint64_t expired, i;
+	uint64_t expired, from;
+	int i;
 
 	if (ours)
 		new_box();
 	if (timerfd_settime(timer, 0, &every, NULL) < 0)
 		die("timerfd");
-	from = cost_now();
+	from = cpu_ns();
 	for (i = 0; i < TICKS; i++) {
 		if (read(timer, &expired, sizeof(expired)) < 0)
 			die("timerfd");
 		tick(ours);
 	}
-	print_cost("paced", ours ? "ours" : "preads", TICKS, &from);
+	print_cost(kind, ours ? "ours" : "preads", TICKS, cpu_ns() - from);
 }
 
 static void measure(unsigned int processes, int rounds, int paced_rounds, char **python)
@@ -281,15 +349,16 @@ static void measure(unsigned int processes, int rounds, int paced_rounds, char *
 
 	start_processes(processes);
 	ps = start_psutil(python, processes);
-	for (i = -WARM_UP; i < rounds; i++) {
-		burst(i & 1, i >= 0);
-		burst(!(i & 1), i >= 0);
-		ask_psutil(&ps, i & 1 ? "least" : "same", i >= 0);
-		ask_psutil(&ps, i & 1 ? "same" : "least", i >= 0);
-	}
-	for (i = 0; i < 2 * paced_rounds; i++)
-		paced(i & 1);
+	bursts("idle", &ps, rounds, false);
+	bursts("running", &ps, rounds, true);
 	end_psutil(&ps);
+	for (i = 0; i < 2 * paced_rounds; i++)
+		paced("paced", i & 1);
+	for (i = 0; i < 2 && paced_rounds; i++)
+		if (write(wake[i], &(char){ RUN_ON }, 1) != 1)
+			die("waking a process");
+	for (i = 0; i < 2 * paced_rounds; i++)
+		paced("paced2", i & 1);
 	end_processes();
 }
 
@@ -312,6 +381,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "bench/recorder: %s\n", e.text);
 		return 1;
 	}
+	if (pipe2(ran, O_CLOEXEC) < 0)
+		die("pipe");
 	mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT); /* as the engine does */
 	trial.rec.box = &box;
 	for (i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
