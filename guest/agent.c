@@ -248,9 +248,67 @@ static int make_cgroups(const json_t *machine, struct err *e)
 	return r == 0 ? cg_make(&sys, GROUP, e) : r;
 }
 
+static bool is_pmem(const char *dir, const char *name)
+{
+	(void)dir;
+	return strncmp(name, "pmem", 4) == 0;
+}
+
+static bool is_zram(const char *dir, const char *name)
+{
+	(void)dir;
+	return strncmp(name, "zram", 4) == 0;
+}
+
+/* Devices of libnvdimm come from a thread of its own: whoever reads this waits for them. */
+static void wait_for_pmem(void)
+{
+	char ignored[SMALL_FILE];
+
+	read_line(ignored, "/sys/bus/nd/devices", "ndbus0", "wait_probe");
+}
+
+/* The kinds of swap: how their block device is known, and which file of its gets the size. */
+static const struct swap_device {
+	const char *kind, *what;
+	bool (*is)(const char *dir, const char *name);
+	void (*wait)(void);
+	const char *size_file;
+} swap_devices[] = {
+	{ "disk", "disk with the serial \"" SWAP_SERIAL "\"", is_swap_disk, NULL, NULL },
+	{ "pmem", "persistent memory (pmem)", is_pmem, wait_for_pmem, NULL },
+	{ "zram", "compressed memory (zram)", is_zram, NULL, "disksize" },
+};
+
+/* Path of the device for the machine's swap, ready for a signature; "" when it has no swap. */
+static int find_swap(const json_t *machine, char ret[NAME_MAX + 8], struct err *e)
+{
+	const json_t *swap = json_object_get(machine, "swap");
+	const char *kind = json_text(swap, "kind", "disk");
+	const struct swap_device *d = swap_devices;
+	char name[NAME_MAX + 1], path[PATH_LEN_MAX], size[32];
+
+	ret[0] = 0;
+	if (!json_is_object(swap))
+		return 0;
+	while (strcmp(d->kind, kind) != 0)
+		if (++d == swap_devices + sizeof(swap_devices) / sizeof(swap_devices[0]))
+			return err_set(e, EOPNOTSUPP, "swap of kind %s: this agent knows none", kind);
+	if (d->wait)
+		d->wait();
+	if (find_device("/sys/block", d->is, name) < 0)
+		return err_set(e, EOPNOTSUPP, "this kernel shows no %s in /sys/block", d->what);
+	snprintf(ret, NAME_MAX + 8, "/dev/%s", name);
+	if (!d->size_file)
+		return 0;
+	path_format(path, "/sys/block/%s/%s", name, d->size_file);
+	snprintf(size, sizeof(size), "%lld", (long long)json_number(swap, "size", 0));
+	return file_put(path, size, e);
+}
+
 static int run_trial(struct blackbox *bb, const json_t *machine, struct err *e)
 {
-	char name[NAME_MAX + 1], swap[NAME_MAX + 8] = "";
+	char swap[NAME_MAX + 8];
 	struct engine_setup setup = { .box = *bb,
 				      .stress_path = INITRAMFS_STRESS,
 				      .cgroup_parent = "",
@@ -258,13 +316,10 @@ static int run_trial(struct blackbox *bb, const json_t *machine, struct err *e)
 				      .may_change_machine = true };
 	int r;
 
-	if (json_is_object(json_object_get(machine, "swap"))) {
-		if (find_device("/sys/block", is_swap_disk, name) < 0)
-			return err_set(e, ENODEV,
-				       "no disk with the serial \"" SWAP_SERIAL "\" in /sys/block");
-		snprintf(swap, sizeof(swap), "/dev/%s", name);
-		setup.swap_path = swap;
-	}
+	r = find_swap(machine, swap, e);
+	if (r < 0)
+		return r;
+	setup.swap_path = swap[0] ? swap : NULL;
 	r = make_cgroups(machine, e);
 	if (r < 0)
 		return r;

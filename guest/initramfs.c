@@ -54,15 +54,20 @@ static int add_module(struct kmod_module *mod, struct module_list *list, struct 
 	return r == 0 && path ? add_path(list, path, e) : r;
 }
 
+/* "-name": the kernel does without it where it has none. */
 static int add_named(struct kmod_ctx *ctx, const char *dir, const char *name, struct module_list *list,
 		     struct err *e)
 {
+	bool optional = name[0] == '-';
 	struct kmod_list *found = NULL, *l;
 	int r;
 
+	name += optional;
 	r = kmod_module_new_from_lookup(ctx, name, &found);
 	if (r < 0)
 		return err_errno(e, -r, "%s: module %s", dir, name);
+	if (!found && optional)
+		return 0;
 	if (!found)
 		return err_set(e, EOPNOTSUPP, "the kernel has no %s, neither built in nor as a module (%s)",
 			       name, dir);

@@ -29,7 +29,7 @@ struct module_list {
 /*
  * Adds the modules named (NULL-terminated) and what they need, in load order.
  * dir holds modules.dep. What is built in is left out; what the kernel does
- * not have at all is -EOPNOTSUPP.
+ * not have at all is -EOPNOTSUPP, or left out as well where the name is "-NAME".
  */
 int modules_resolve(const char *dir, const char *const names[], struct module_list *ret, struct err *e);
 void modules_free(struct module_list *list);

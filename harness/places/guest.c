@@ -4,6 +4,7 @@
 
 #include "guest/initramfs.h"
 #include "guest/kernels.h"
+#include "harness/places/guest_machine.h"
 #include "harness/places/qemu.h"
 #include "lib/blackbox.h"
 #include "lib/capture.h"
@@ -25,39 +26,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Without KVM a cold boot takes 3 to 5 s on an idle machine, many times that on a busy one. */
-#define BOOT_NS      (60 * 1000000000ULL)
-#define END_NS       (15 * 1000000000ULL)
 #define PROBE_MS     20000
 #define VERSION_MS   10000
-#define CPUS_MAX     64
-#define NODES_MAX    8
 #define QEMU_LOG_MAX (64u << 10)
 
 /* Whether KVM works is found once, by a boot. */
 static enum { KVM_UNTRIED, KVM_WORKS, KVM_FAILS } kvm_state;
 static char kvm_reason[768];
-
-static const char *const swap_modules[] = { "virtio_pci", "virtio_blk", NULL };
-
-static const json_t *machine_of(const json_t *spec)
-{
-	return json_object_get(spec, "machine");
-}
-
-static uint64_t memory_of(const json_t *spec)
-{
-	return (uint64_t)json_number(machine_of(spec), "memory", GUEST_MEMORY_DEFAULT);
-}
-
-static const json_t *swap_of(const json_t *spec)
-{
-	const json_t *swap = json_object_get(machine_of(spec), "swap");
-
-	if (!json_is_object(swap) || strcmp(json_text(swap, "kind", "disk"), "none") == 0)
-		return NULL;
-	return json_number(swap, "size", 0) > 0 ? swap : NULL;
-}
 
 int guest_qemu_version(char *ret, size_t room)
 {
@@ -102,31 +77,10 @@ int guest_kvm_offered(struct err *why)
 	return 0;
 }
 
-static int nodes_fit(const json_t *spec, struct err *why)
-{
-	const json_t *nodes = json_object_get(machine_of(spec), "nodes"), *one;
-	char have[UNITS_TEXT_MAX], want[UNITS_TEXT_MAX];
-	uint64_t sum = 0;
-	size_t i;
-
-	if (json_array_size(nodes) == 0)
-		return 0;
-	if (json_array_size(nodes) > NODES_MAX)
-		return err_set(why, EOPNOTSUPP, "more than %d NUMA nodes are not supported", NODES_MAX);
-	json_array_foreach (nodes, i, one)
-		sum += (uint64_t)json_integer_value(one);
-	if (sum != memory_of(spec))
-		return err_set(why, EOPNOTSUPP, "the NUMA nodes add up to %s, the machine has %s",
-			       size_format(have, sum), size_format(want, memory_of(spec)));
-	return 0;
-}
-
 static int guest_can(const json_t *spec, const struct place_options *o, struct err *why)
 {
-	const json_t *machine = machine_of(spec);
-	int64_t cpus = json_number(machine, "cpus", 1);
+	const json_t *machine = guest_machine(spec);
 	char have[UNITS_TEXT_MAX], want[UNITS_TEXT_MAX];
-	const char *kind = swap_of(spec) ? json_text(swap_of(spec), "kind", "disk") : "disk";
 	char program[PATH_LEN_MAX];
 	struct kernel k;
 
@@ -135,14 +89,10 @@ static int guest_can(const json_t *spec, const struct place_options *o, struct e
 			       QEMU_PROGRAM " is not installed: apt-get install qemu-system-x86");
 	if (kernels_find(json_text(machine, "kernel", NULL), &k, why) < 0)
 		return -EOPNOTSUPP;
-	if (memory_of(spec) < k.memory_min_bytes)
+	if (guest_memory(spec) < k.memory_min_bytes)
 		return err_set(why, EOPNOTSUPP, "%s does not boot with %s of memory: at least %s", k.name,
-			       size_format(have, memory_of(spec)), size_format(want, k.memory_min_bytes));
-	if (cpus < 1 || cpus > CPUS_MAX)
-		return err_set(why, EOPNOTSUPP, "a guest has 1 to %d CPUs", CPUS_MAX);
-	if (strcmp(kind, "disk") != 0)
-		return err_set(why, EOPNOTSUPP, "swap of kind %s is not supported yet; disk is", kind);
-	if (nodes_fit(spec, why) < 0)
+			       size_format(have, guest_memory(spec)), size_format(want, k.memory_min_bytes));
+	if (guest_machine_fits(spec, why) < 0)
 		return -EOPNOTSUPP;
 	if (o->accel && strcmp(o->accel, "kvm") == 0)
 		return guest_kvm_offered(why);
@@ -152,9 +102,9 @@ static int guest_can(const json_t *spec, const struct place_options *o, struct e
 static int find_modules(const json_t *spec, const struct kernel *k, struct module_list *ret, struct err *e)
 {
 	ret->count = 0;
-	if (!k->modules_dir[0] || !swap_of(spec))
+	if (!k->modules_dir[0] || !guest_swap(spec))
 		return 0;
-	return modules_resolve(k->modules_dir, swap_modules, ret, e);
+	return modules_resolve(k->modules_dir, guest_swap_kind(spec)->modules, ret, e);
 }
 
 static int guest_prepare(const json_t *spec, const struct place_options *o, struct err *why)
@@ -163,7 +113,7 @@ static int guest_prepare(const json_t *spec, const struct place_options *o, stru
 	struct kernel k;
 	int r;
 
-	r = kernels_find(json_text(machine_of(spec), "kernel", NULL), &k, why);
+	r = kernels_find(json_text(guest_machine(spec), "kernel", NULL), &k, why);
 	if (r == 0)
 		r = kernels_ensure(&k, why);
 	if (r == 0)
@@ -238,34 +188,19 @@ static int make_swap(const char *dir, uint64_t bytes, struct err *e)
 	return fd;
 }
 
-/*
- * no_timer_check: the kernel waits for 10 ticks of the PIT and panics if they do not come in time, which
- * happens under TCG on a busy machine.
- */
-static int command_line(const json_t *spec, char ret[2048], struct err *e)
-{
-	const json_t *machine = machine_of(spec);
-	bool v1 = strcmp(json_text(machine, "cgroup", "v2"), "v1") == 0;
-	const char *more = json_text(machine, "cmdline", "");
-
-	if (snprintf(ret, 2048, "console=ttyS0 panic=-1 no_timer_check%s%s%s",
-		     v1 ? " cgroup_enable=memory swapaccount=1" : "", more[0] ? " " : "", more) >= 2048)
-		return err_set(e, E2BIG, "the kernel command line is longer than 2047 bytes");
-	return 0;
-}
-
 static int start_in(const json_t *spec, const char *dir, const char *box_path, bool kvm, pid_t *ret_pid,
 		    struct err *e)
 {
-	char console[PATH_LEN_MAX], log[PATH_LEN_MAX], append[2048];
+	char console[PATH_LEN_MAX], log[PATH_LEN_MAX], append[GUEST_APPEND_MAX];
 	AUTO_CLOSE int initramfs = -1;
 	AUTO_CLOSE int swap = -1;
+	enum swap_backing backing = guest_swap(spec) ? guest_swap_kind(spec)->backing : SWAP_NOTHING;
 	struct qemu_setup s;
 	struct kernel k;
 	struct stat st;
 	int r;
 
-	r = kernels_find(json_text(machine_of(spec), "kernel", NULL), &k, e);
+	r = kernels_find(json_text(guest_machine(spec), "kernel", NULL), &k, e);
 	if (r < 0)
 		return r;
 	if (!k.cached)
@@ -274,25 +209,26 @@ static int start_in(const json_t *spec, const char *dir, const char *box_path, b
 		return err_errno(e, errno, "%s", box_path);
 	if (path_format(console, "%s/console.log", dir) < 0 || path_format(log, "%s/qemu.log", dir) < 0)
 		return err_errno(e, ENAMETOOLONG, "%s", dir);
-	r = command_line(spec, append, e);
+	r = guest_command_line(spec, append, e);
 	if (r < 0)
 		return r;
 	initramfs = make_initramfs(spec, &k, e);
 	if (initramfs < 0)
 		return initramfs;
-	if (swap_of(spec)) {
-		swap = make_swap(dir, (uint64_t)json_number(swap_of(spec), "size", 0), e);
+	if (backing == SWAP_IMAGE) {
+		swap = make_swap(dir, guest_swap_bytes(spec), e);
 		if (swap < 0)
 			return swap;
 	}
 	s = (struct qemu_setup){
 		.kernel = k.vmlinuz,
 		.append = append,
-		.memory_bytes = memory_of(spec),
-		.cpus = (unsigned int)json_number(machine_of(spec), "cpus", 1),
-		.nodes = json_object_get(machine_of(spec), "nodes"),
+		.memory_bytes = guest_memory(spec),
+		.cpus = (unsigned int)json_number(guest_machine(spec), "cpus", 1),
+		.nodes = json_object_get(guest_machine(spec), "nodes"),
 		.initramfs_fd = initramfs,
 		.swap_fd = swap,
+		.pmem_bytes = backing == SWAP_NVDIMM ? guest_swap_bytes(spec) : 0,
 		.box_path = box_path,
 		.box_bytes = (uint64_t)st.st_size,
 		.console_path = console,
@@ -351,8 +287,8 @@ static void read_qemu_log(const char *path, char ret[512])
 static int probe_in(const json_t *spec, const char *dir, struct err *why)
 {
 	json_t *probe = json_pack("{s:b, s:{s:O?, s:I, s:i}}", "probe", 1, "machine", "kernel",
-				  json_object_get(machine_of(spec), "kernel"), "memory",
-				  (json_int_t)memory_of(spec), "cpus", 1);
+				  json_object_get(guest_machine(spec), "kernel"), "memory",
+				  (json_int_t)guest_memory(spec), "cpus", 1);
 	AUTO_FREE char *text = probe ? json_dumps(probe, 0) : NULL;
 	char path[PATH_LEN_MAX], log_path[PATH_LEN_MAX], log[512];
 	struct blackbox box = { 0 };
@@ -403,14 +339,6 @@ int guest_kvm_works(const json_t *spec, struct err *why)
 		snprintf(kvm_reason, sizeof(kvm_reason), "%.760s", e.text);
 	}
 	return kvm_state == KVM_WORKS ? 0 : err_set(why, EOPNOTSUPP, "%s", kvm_reason);
-}
-
-static uint64_t guest_deadline(const json_t *spec)
-{
-	const json_t *stop = json_object_get(spec, "stop");
-
-	return BOOT_NS + (uint64_t)json_number(stop, "timeout", 0) +
-	       (uint64_t)json_number(stop, "settle", 0) + END_NS;
 }
 
 /* What the box tells of a guest that never sealed it. */

@@ -94,6 +94,24 @@ static void add_nodes(struct args *a, const struct qemu_setup *s)
 	}
 }
 
+/* A persistent memory device is in a slot of its own, beyond the RAM. */
+static void add_memory(struct args *a, const struct qemu_setup *s)
+{
+	uint64_t ram = s->memory_bytes / 1024, pmem = s->pmem_bytes / 1024;
+
+	add(a, "-m");
+	if (!pmem) {
+		add(a, "%" PRIu64 "K", ram);
+		return;
+	}
+	/* QEMU gives each slot room to be aligned at 1G. */
+	add(a, "%" PRIu64 "K,slots=1,maxmem=%" PRIu64 "K", ram, ram + pmem);
+	add(a, "-object");
+	add(a, "memory-backend-ram,id=pmem,size=%" PRIu64 "K", pmem);
+	add(a, "-device");
+	add(a, "nvdimm,memdev=pmem");
+}
+
 static void add_machine(struct args *a, const struct qemu_setup *s)
 {
 	static const char *const bare[] = { "-nodefaults", "-no-user-config", "-no-reboot", NULL };
@@ -108,7 +126,7 @@ static void add_machine(struct args *a, const struct qemu_setup *s)
 	add(a, "-sandbox");
 	add(a, "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
 	add(a, "-machine");
-	add(a, "pc");
+	add(a, "pc%s", s->pmem_bytes ? ",nvdimm=on" : "");
 	add(a, "-accel");
 	add(a, "%s", s->kvm ? "kvm" : "tcg");
 	/*
@@ -118,8 +136,7 @@ static void add_machine(struct args *a, const struct qemu_setup *s)
 	 */
 	add(a, "-cpu");
 	add(a, "%s", s->kvm ? "host" : "qemu64,-cx16");
-	add(a, "-m");
-	add(a, "%" PRIu64 "K", s->memory_bytes / 1024);
+	add_memory(a, s);
 	add(a, "-smp");
 	add(a, "%u,sockets=%u,cores=1,threads=1", s->cpus, s->cpus);
 	add_nodes(a, s);

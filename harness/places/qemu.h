@@ -23,6 +23,7 @@ struct qemu_setup {
 	const json_t *nodes; /* array of bytes; NULL or empty: no NUMA */
 	int initramfs_fd;
 	int swap_fd;          /* image of the swap disk; -1: none */
+	uint64_t pmem_bytes;  /* of a persistent memory device; 0: none */
 	const char *box_path; /* the black box */
 	uint64_t box_bytes;
 	const char *console_path; /* gets the serial console */

@@ -87,6 +87,16 @@ static void missing_is_a_skip_that_names_it(void **state)
 	assert_int_equal(f->modules.count, 0);
 }
 
+static void optional_may_be_missing(void **state)
+{
+	const char *const names[] = { "-nosuch", "-bus", NULL };
+	struct fixture *f = *state;
+
+	assert_int_equal(modules_resolve(MODULES, names, &f->modules, &f->e), 0);
+	assert_int_equal(f->modules.count, 2);
+	assert_module(f, 1, MODULES "/kernel/drivers/bus.ko");
+}
+
 /* Packs contents as `xz` would. */
 static void write_xz(const char *path, const char *contents)
 {
@@ -245,6 +255,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(needs_come_first_and_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(built_in_is_left_out, setup, teardown),
 		cmocka_unit_test_setup_teardown(missing_is_a_skip_that_names_it, setup, teardown),
+		cmocka_unit_test_setup_teardown(optional_may_be_missing, setup, teardown),
 		cmocka_unit_test_setup_teardown(archive_holds_what_the_guest_needs, setup, teardown),
 		cmocka_unit_test_setup_teardown(equal_contents_make_equal_bytes, setup, teardown),
 		cmocka_unit_test_setup_teardown(missing_program_is_named, setup, teardown),

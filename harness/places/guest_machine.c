@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+#include "harness/places/guest_machine.h"
+
+#include "harness/places/guest.h"
+#include "lib/json.h"
+#include "lib/units.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Without KVM a cold boot takes 3 to 5 s on an idle machine, many times that on a busy one. */
+#define BOOT_NS   (60 * 1000000000ULL)
+#define END_NS    (15 * 1000000000ULL)
+#define CPUS_MAX  64
+#define NODES_MAX 8
+
+static const struct swap_kind kinds[] = {
+	{ "disk", SWAP_IMAGE, 1, { "virtio_pci", "virtio_blk" }, NULL },
+	/*
+	 * libnvdimm leaves out what 2M does not divide. The device is above 4G, for which the kernel would lay
+	 * 64M of RAM aside (swiotlb) although no device here reads memory by itself.
+	 */
+	{ "pmem", SWAP_NVDIMM, 2 << 20, { "nfit", "nd_pmem" }, " swiotlb=noforce" },
+	/* Before 6.12 its compressor is a module that nothing depends on, and a guest has no modprobe. */
+	{ "zram", SWAP_NOTHING, 4096, { "-lzo-rle", "zram" }, NULL },
+};
+
+const json_t *guest_machine(const json_t *spec)
+{
+	return json_object_get(spec, "machine");
+}
+
+uint64_t guest_memory(const json_t *spec)
+{
+	return (uint64_t)json_number(guest_machine(spec), "memory", GUEST_MEMORY_DEFAULT);
+}
+
+const json_t *guest_swap(const json_t *spec)
+{
+	const json_t *swap = json_object_get(guest_machine(spec), "swap");
+
+	if (!json_is_object(swap) || strcmp(json_text(swap, "kind", "disk"), "none") == 0)
+		return NULL;
+	return json_number(swap, "size", 0) > 0 ? swap : NULL;
+}
+
+uint64_t guest_swap_bytes(const json_t *spec)
+{
+	return (uint64_t)json_number(guest_swap(spec), "size", 0);
+}
+
+const struct swap_kind *guest_swap_kind(const json_t *spec)
+{
+	const json_t *swap = guest_swap(spec);
+	size_t i;
+
+	for (i = 0; swap && i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (strcmp(json_text(swap, "kind", "disk"), kinds[i].name) == 0)
+			return &kinds[i];
+	return NULL;
+}
+
+static int nodes_fit(const json_t *spec, struct err *why)
+{
+	const json_t *nodes = json_object_get(guest_machine(spec), "nodes"), *one;
+	char have[UNITS_TEXT_MAX], want[UNITS_TEXT_MAX];
+	uint64_t sum = 0;
+	size_t i;
+
+	if (json_array_size(nodes) == 0)
+		return 0;
+	if (json_array_size(nodes) > NODES_MAX)
+		return err_set(why, EOPNOTSUPP, "more than %d NUMA nodes are not supported", NODES_MAX);
+	json_array_foreach (nodes, i, one)
+		sum += (uint64_t)json_integer_value(one);
+	if (sum != guest_memory(spec))
+		return err_set(why, EOPNOTSUPP, "the NUMA nodes add up to %s, the machine has %s",
+			       size_format(have, sum), size_format(want, guest_memory(spec)));
+	return 0;
+}
+
+static int swap_fits(const json_t *spec, struct err *why)
+{
+	const struct swap_kind *kind = guest_swap_kind(spec);
+	char have[UNITS_TEXT_MAX], want[UNITS_TEXT_MAX];
+
+	if (!guest_swap(spec))
+		return 0;
+	if (!kind)
+		return err_set(why, EOPNOTSUPP, "swap of kind %s is not supported in a guest",
+			       json_text(guest_swap(spec), "kind", "disk"));
+	if (guest_swap_bytes(spec) % kind->step_bytes)
+		return err_set(why, EOPNOTSUPP, "swap of kind %s comes in steps of %s; %s is none of them",
+			       kind->name, size_format(want, kind->step_bytes),
+			       size_format(have, guest_swap_bytes(spec)));
+	return 0;
+}
+
+int guest_machine_fits(const json_t *spec, struct err *why)
+{
+	int64_t cpus = json_number(guest_machine(spec), "cpus", 1);
+
+	if (cpus < 1 || cpus > CPUS_MAX)
+		return err_set(why, EOPNOTSUPP, "a guest has 1 to %d CPUs", CPUS_MAX);
+	if (nodes_fit(spec, why) < 0 || swap_fits(spec, why) < 0)
+		return -EOPNOTSUPP;
+	return 0;
+}
+
+/*
+ * no_timer_check: the kernel waits for 10 ticks of the PIT and panics if they do not come in time, which
+ * happens under TCG on a busy machine.
+ */
+int guest_command_line(const json_t *spec, char ret[GUEST_APPEND_MAX], struct err *e)
+{
+	const json_t *machine = guest_machine(spec);
+	bool v1 = strcmp(json_text(machine, "cgroup", "v2"), "v1") == 0;
+	const struct swap_kind *swap = guest_swap_kind(spec);
+	const char *more = json_text(machine, "cmdline", "");
+
+	if (snprintf(ret, GUEST_APPEND_MAX, "console=ttyS0 panic=-1 no_timer_check%s%s%s%s",
+		     swap && swap->cmdline ? swap->cmdline : "",
+		     v1 ? " cgroup_enable=memory swapaccount=1" : "", more[0] ? " " : "",
+		     more) >= GUEST_APPEND_MAX)
+		return err_set(e, E2BIG, "the kernel command line is longer than %d bytes",
+			       GUEST_APPEND_MAX - 1);
+	return 0;
+}
+
+uint64_t guest_deadline(const json_t *spec)
+{
+	const json_t *stop = json_object_get(spec, "stop");
+	uint64_t guest_ns =
+		(uint64_t)json_number(stop, "timeout", 0) + (uint64_t)json_number(stop, "settle", 0);
+
+	return BOOT_NS + guest_ns + END_NS;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/* What a spec's machine comes to in a guest: its swap, its kernel's command line, what it cannot have. */
+#ifndef OOMLAB_PLACES_GUEST_MACHINE_H
+#define OOMLAB_PLACES_GUEST_MACHINE_H
+
+#include "lib/err.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define GUEST_APPEND_MAX 2048
+
+/* Where QEMU gets a guest's swap from. */
+enum swap_backing { SWAP_NOTHING, SWAP_IMAGE, SWAP_NVDIMM };
+
+/* One kind of swap. guest/agent.c knows under which name its device shows up. */
+struct swap_kind {
+	const char *name;
+	enum swap_backing backing;
+	uint64_t step_bytes;    /* its size is a multiple of that */
+	const char *modules[4]; /* as modules_resolve() takes them */
+	const char *cmdline;    /* words for the kernel, each after a space; NULL: none */
+};
+
+/* The spec's machine, and its RAM in bytes. */
+const json_t *guest_machine(const json_t *spec);
+uint64_t guest_memory(const json_t *spec);
+
+/* Its swap: {"size", "kind"}, the bytes of it, and the row of its kind; NULL and 0: it has none. */
+const json_t *guest_swap(const json_t *spec);
+uint64_t guest_swap_bytes(const json_t *spec);
+const struct swap_kind *guest_swap_kind(const json_t *spec);
+
+/*
+ * 0, or -EOPNOTSUPP with the reason: CPUs, nodes, swap.
+ */
+int guest_machine_fits(const json_t *spec, struct err *why);
+
+/* The kernel's command line; -E2BIG when it is too long. */
+int guest_command_line(const json_t *spec, char ret[GUEST_APPEND_MAX], struct err *e);
+
+/* How long QEMU may take for boot, trial and end, in nanoseconds of the host's. */
+uint64_t guest_deadline(const json_t *spec);
+
+#endif

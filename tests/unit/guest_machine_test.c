@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+/* What a machine comes to in a guest: what it cannot have, and the kernel's command line. */
+#include "harness/places/guest_machine.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#define M    (1ULL << 20)
+#define SPEC "{\"machine\": {\"memory\": 134217728%s}}"
+#define SWAP ", \"swap\": {\"kind\": \"%s\", \"size\": %llu}"
+
+static json_t *spec_with(const char *more)
+{
+	char text[512];
+	json_t *spec;
+
+	snprintf(text, sizeof(text), SPEC, more);
+	spec = json_loads(text, 0, NULL);
+	assert_non_null(spec);
+	return spec;
+}
+
+/* said NULL: it fits. */
+static void fits(const char *more, const char *said)
+{
+	struct err e = ERR_INIT;
+	json_t *spec = spec_with(more);
+
+	assert_int_equal(guest_machine_fits(spec, &e), said ? -EOPNOTSUPP : 0);
+	assert_string_equal(e.text, said ? said : "");
+	json_decref(spec);
+}
+
+static void swap_fits(const char *kind, unsigned long long bytes, const char *more, const char *said)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text), SWAP "%s", kind, bytes, more);
+	fits(text, said);
+}
+
+static void kinds_of_swap(void **state)
+{
+	(void)state;
+	swap_fits("disk", 64 * M + 1, "", NULL);
+	swap_fits("pmem", 64 * M, "", NULL);
+	swap_fits("zram", 64 * M, "", NULL);
+	swap_fits("none", 0, "", NULL);
+	swap_fits("pmem", 65 * M, "", "swap of kind pmem comes in steps of 2048K; 65M is none of them");
+	swap_fits("zram", 100000, "", "swap of kind zram comes in steps of 4096B; 98K is none of them");
+	swap_fits("tape", 64 * M, "", "swap of kind tape is not supported in a guest");
+}
+
+static void backing(void **state)
+{
+	json_t *spec = spec_with(", \"swap\": {\"kind\": \"pmem\", \"size\": 67108864}");
+
+	(void)state;
+	assert_int_equal(guest_swap_kind(spec)->backing, SWAP_NVDIMM);
+	assert_int_equal(guest_swap_bytes(spec), 64 * M);
+	json_decref(spec);
+	spec = spec_with("");
+	assert_null(guest_swap_kind(spec));
+	assert_null(guest_swap(spec));
+	assert_int_equal(guest_swap_bytes(spec), 0);
+	json_decref(spec);
+}
+
+static void has(const char *more, const char *words, const char *lacks)
+{
+	char line[GUEST_APPEND_MAX];
+	struct err e = ERR_INIT;
+	json_t *spec = spec_with(more);
+
+	assert_int_equal(guest_command_line(spec, line, &e), 0);
+	if (!strstr(line, words) || (lacks && strstr(line, lacks)))
+		fail_msg("%s: %s", more, line);
+	json_decref(spec);
+}
+
+static void command_line(void **state)
+{
+	(void)state;
+	has("", "console=ttyS0 panic=-1 no_timer_check", "swiotlb");
+	has(", \"swap\": {\"kind\": \"pmem\", \"size\": 2097152}", " swiotlb=noforce", NULL);
+	has(", \"cgroup\": \"v1\", \"cmdline\": \"quiet x=1\"", " swapaccount=1 quiet x=1", NULL);
+}
+
+static void too_long_a_line(void **state)
+{
+	char line[GUEST_APPEND_MAX], more[GUEST_APPEND_MAX];
+	json_t *spec = spec_with(""), *machine = json_object_get(spec, "machine");
+	struct err e = ERR_INIT;
+
+	(void)state;
+	memset(more, 'x', sizeof(more) - 1);
+	more[sizeof(more) - 1] = 0;
+	json_object_set_new(machine, "cmdline", json_string(more));
+	assert_int_equal(guest_command_line(spec, line, &e), -E2BIG);
+	json_decref(spec);
+}
+
+static void cpus_and_nodes(void **state)
+{
+	(void)state;
+	fits(", \"cpus\": 65", "a guest has 1 to 64 CPUs");
+	fits(", \"nodes\": [67108864, 67108864]", NULL);
+	fits(", \"nodes\": [67108864]", "the NUMA nodes add up to 64M, the machine has 128M");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(kinds_of_swap),  cmocka_unit_test(backing),
+		cmocka_unit_test(command_line),   cmocka_unit_test(too_long_a_line),
+		cmocka_unit_test(cpus_and_nodes),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests_name("guest_machine", tests, NULL, NULL);
+}
