@@ -48,14 +48,19 @@ static const char *group_path(const struct record *r, const json_t *spec, int in
 	return json_text(made, "path", NULL);
 }
 
-/* Is the log's group ("/oomlab.1.1/app/x") the one at path ("oomlab.1.1/app") or below it? */
+/*
+ * Is the log's group ("/oomlab.1.1/app/x") the one at path ("oomlab.1.1/app") or
+ * below it? In a container the log's begins with what our path does not show.
+ */
 static bool at_or_below(const char *logged, const char *path, bool below)
 {
 	size_t len = strlen(path);
 
-	if (logged[0] != '/' || strncmp(logged + 1, path, len) != 0)
-		return false;
-	return !logged[len + 1] || (below && logged[len + 1] == '/');
+	for (; (logged = strchr(logged, '/')); logged++)
+		if (!strncmp(logged + 1, path, len) &&
+		    (!logged[len + 1] || (below && logged[len + 1] == '/')))
+			return true;
+	return false;
 }
 
 /* Where the kernel says that a victim was; members of a group that dies as one are not told their group. */
