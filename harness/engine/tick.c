@@ -43,12 +43,6 @@ static void sample_process(struct trial_run *t, unsigned int index, bool record,
 				 P_COLUMNS);
 }
 
-/* A first or a last sample: nothing of it may be a clock tick old. */
-void trial_sample_process(struct trial_run *t, unsigned int index, bool record)
-{
-	sample_process(t, index, record, true);
-}
-
 /*
  * The scenario's groups at every recorded tick; the group of processes that
  * name none at forced ones alone: of it only the kills from first to last count.

@@ -70,9 +70,11 @@ void trial_log_read(struct trial_run *t);
 /* Index of the process with that pid, -1: none. */
 int trial_index_of(const struct trial_run *t, int64_t pid);
 
-/* tick.c: column names, once; then the samples of everything, or of one process, now. */
+/*
+ * tick.c: column names, once; then the samples of everything, now. A forced tick
+ * is recorded whatever the box's stride, and nothing of it is older than now.
+ */
 void trial_announce(struct trial_run *t);
 void trial_tick(struct trial_run *t, bool forced);
-void trial_sample_process(struct trial_run *t, unsigned int index, bool record);
 
 #endif
