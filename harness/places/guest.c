@@ -92,7 +92,10 @@ static int guest_can(const json_t *spec, const struct place_options *o, struct e
 	if (guest_memory(spec) < k.memory_min_bytes)
 		return err_set(why, EOPNOTSUPP, "%s does not boot with %s of memory: at least %s", k.name,
 			       size_format(have, guest_memory(spec)), size_format(want, k.memory_min_bytes));
-	if (guest_machine_fits(spec, why) < 0)
+	if (guest_deterministic(spec) && strcmp(k.arch, "i386") == 0)
+		return err_set(why, EOPNOTSUPP, "machine.deterministic: not with a 32-bit kernel (%s)",
+			       k.name);
+	if (guest_machine_fits(spec, o->accel, why) < 0)
 		return -EOPNOTSUPP;
 	if (o->accel && strcmp(o->accel, "kvm") == 0)
 		return guest_kvm_offered(why);
@@ -121,7 +124,7 @@ static int guest_prepare(const json_t *spec, const struct place_options *o, stru
 	if (r < 0)
 		return r;
 	modules_free(&modules);
-	if (!o->accel || strcmp(o->accel, "tcg") == 0)
+	if (!o->accel || strcmp(o->accel, "tcg") == 0 || guest_deterministic(spec))
 		return 0;
 	r = guest_kvm_works(spec, why);
 	return strcmp(o->accel, "kvm") == 0 ? r : 0;
@@ -234,6 +237,7 @@ static int start_in(const json_t *spec, const char *dir, const char *box_path, b
 		.console_path = console,
 		.log_path = log,
 		.kvm = kvm,
+		.deterministic = guest_deterministic(spec),
 	};
 	return qemu_start(&s, ret_pid, e);
 }
@@ -241,7 +245,8 @@ static int start_in(const json_t *spec, const char *dir, const char *box_path, b
 static int guest_start(struct trial *t, struct err *e)
 {
 	const char *accel = t->options->accel;
-	bool kvm = kvm_state == KVM_WORKS && accel && strcmp(accel, "tcg") != 0;
+	bool kvm =
+		kvm_state == KVM_WORKS && accel && strcmp(accel, "tcg") != 0 && !guest_deterministic(t->spec);
 
 	return start_in(t->spec, t->dir, t->box_path, kvm, &t->pid, e);
 }

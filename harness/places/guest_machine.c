@@ -14,16 +14,26 @@
 #define END_NS    (15 * 1000000000ULL)
 #define CPUS_MAX  64
 #define NODES_MAX 8
+/*
+ * A second of a deterministic guest that is busy takes 2 to 4 s of an idle host, and hosts are not idle; one that
+ * sleeps takes none.
+ */
+#define DETERMINISTIC_SLOWER 8
 
 static const struct swap_kind kinds[] = {
-	{ "disk", SWAP_IMAGE, 1, { "virtio_pci", "virtio_blk" }, NULL },
+	{ "disk",
+	  SWAP_IMAGE,
+	  1,
+	  { "virtio_pci", "virtio_blk" },
+	  NULL,
+	  "disk swap completes when the host says so: use kind pmem" },
 	/*
 	 * libnvdimm leaves out what 2M does not divide. The device is above 4G, for which the kernel would lay
 	 * 64M of RAM aside (swiotlb) although no device here reads memory by itself.
 	 */
-	{ "pmem", SWAP_NVDIMM, 2 << 20, { "nfit", "nd_pmem" }, " swiotlb=noforce" },
+	{ "pmem", SWAP_NVDIMM, 2 << 20, { "nfit", "nd_pmem" }, " swiotlb=noforce", NULL },
 	/* Before 6.12 its compressor is a module that nothing depends on, and a guest has no modprobe. */
-	{ "zram", SWAP_NOTHING, 4096, { "-lzo-rle", "zram" }, NULL },
+	{ "zram", SWAP_NOTHING, 4096, { "-lzo-rle", "zram" }, NULL, NULL },
 };
 
 const json_t *guest_machine(const json_t *spec)
@@ -34,6 +44,11 @@ const json_t *guest_machine(const json_t *spec)
 uint64_t guest_memory(const json_t *spec)
 {
 	return (uint64_t)json_number(guest_machine(spec), "memory", GUEST_MEMORY_DEFAULT);
+}
+
+bool guest_deterministic(const json_t *spec)
+{
+	return json_flag(guest_machine(spec), "deterministic", false);
 }
 
 const json_t *guest_swap(const json_t *spec)
@@ -94,15 +109,20 @@ static int swap_fits(const json_t *spec, struct err *why)
 		return err_set(why, EOPNOTSUPP, "swap of kind %s comes in steps of %s; %s is none of them",
 			       kind->name, size_format(want, kind->step_bytes),
 			       size_format(have, guest_swap_bytes(spec)));
+	if (guest_deterministic(spec) && kind->unrepeatable)
+		return err_set(why, EOPNOTSUPP, "machine.deterministic: %s", kind->unrepeatable);
 	return 0;
 }
 
-int guest_machine_fits(const json_t *spec, struct err *why)
+int guest_machine_fits(const json_t *spec, const char *accel, struct err *why)
 {
 	int64_t cpus = json_number(guest_machine(spec), "cpus", 1);
 
 	if (cpus < 1 || cpus > CPUS_MAX)
 		return err_set(why, EOPNOTSUPP, "a guest has 1 to %d CPUs", CPUS_MAX);
+	if (guest_deterministic(spec) && accel && strcmp(accel, "kvm") == 0)
+		return err_set(why, EOPNOTSUPP,
+			       "machine.deterministic: KVM counts no instructions, its time is the host's");
 	if (nodes_fit(spec, why) < 0 || swap_fits(spec, why) < 0)
 		return -EOPNOTSUPP;
 	return 0;
@@ -119,7 +139,8 @@ int guest_command_line(const json_t *spec, char ret[GUEST_APPEND_MAX], struct er
 	const struct swap_kind *swap = guest_swap_kind(spec);
 	const char *more = json_text(machine, "cmdline", "");
 
-	if (snprintf(ret, GUEST_APPEND_MAX, "console=ttyS0 panic=-1 no_timer_check%s%s%s%s",
+	if (snprintf(ret, GUEST_APPEND_MAX, "console=ttyS0 panic=-1 no_timer_check%s%s%s%s%s",
+		     guest_deterministic(spec) ? " nokaslr norandmaps" : "",
 		     swap && swap->cmdline ? swap->cmdline : "",
 		     v1 ? " cgroup_enable=memory swapaccount=1" : "", more[0] ? " " : "",
 		     more) >= GUEST_APPEND_MAX)
@@ -134,5 +155,5 @@ uint64_t guest_deadline(const json_t *spec)
 	uint64_t guest_ns =
 		(uint64_t)json_number(stop, "timeout", 0) + (uint64_t)json_number(stop, "settle", 0);
 
-	return BOOT_NS + guest_ns + END_NS;
+	return (BOOT_NS + guest_ns) * (guest_deterministic(spec) ? DETERMINISTIC_SLOWER : 1) + END_NS;
 }

@@ -18,14 +18,16 @@ enum swap_backing { SWAP_NOTHING, SWAP_IMAGE, SWAP_NVDIMM };
 struct swap_kind {
 	const char *name;
 	enum swap_backing backing;
-	uint64_t step_bytes;    /* its size is a multiple of that */
-	const char *modules[4]; /* as modules_resolve() takes them */
-	const char *cmdline;    /* words for the kernel, each after a space; NULL: none */
+	uint64_t step_bytes;      /* its size is a multiple of that */
+	const char *modules[4];   /* as modules_resolve() takes them */
+	const char *cmdline;      /* words for the kernel, each after a space; NULL: none */
+	const char *unrepeatable; /* why a deterministic guest cannot have it; NULL: it can */
 };
 
-/* The spec's machine, and its RAM in bytes. */
+/* The spec's machine, RAM in bytes, and whether every run of it is to be the same. */
 const json_t *guest_machine(const json_t *spec);
 uint64_t guest_memory(const json_t *spec);
+bool guest_deterministic(const json_t *spec);
 
 /* Its swap: {"size", "kind"}, the bytes of it, and the row of its kind; NULL and 0: it has none. */
 const json_t *guest_swap(const json_t *spec);
@@ -33,9 +35,10 @@ uint64_t guest_swap_bytes(const json_t *spec);
 const struct swap_kind *guest_swap_kind(const json_t *spec);
 
 /*
- * 0, or -EOPNOTSUPP with the reason: CPUs, nodes, swap.
+ * 0, or -EOPNOTSUPP with the reason: CPUs, nodes, swap, and what cannot be
+ * deterministic. accel is the command line's: auto, kvm, tcg or NULL.
  */
-int guest_machine_fits(const json_t *spec, struct err *why);
+int guest_machine_fits(const json_t *spec, const char *accel, struct err *why);
 
 /* The kernel's command line; -E2BIG when it is too long. */
 int guest_command_line(const json_t *spec, char ret[GUEST_APPEND_MAX], struct err *e);

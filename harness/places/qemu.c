@@ -112,6 +112,18 @@ static void add_memory(struct args *a, const struct qemu_setup *s)
 	add(a, "nvdimm,memdev=pmem");
 }
 
+/*
+ * Time is a count of instructions, 2 ns each, and jumps over what is slept; the calendar starts at a fixed
+ * date. QEMU runs all CPUs in one thread then.
+ */
+static void add_clock(struct args *a)
+{
+	add(a, "-icount");
+	add(a, "shift=1,sleep=off");
+	add(a, "-rtc");
+	add(a, "base=2026-01-01,clock=vm");
+}
+
 static void add_machine(struct args *a, const struct qemu_setup *s)
 {
 	static const char *const bare[] = { "-nodefaults", "-no-user-config", "-no-reboot", NULL };
@@ -135,7 +147,9 @@ static void add_machine(struct args *a, const struct qemu_setup *s)
 	 * kernels do without the instruction.
 	 */
 	add(a, "-cpu");
-	add(a, "%s", s->kvm ? "host" : "qemu64,-cx16");
+	add(a, "%s", s->kvm ? "host" : "qemu64,-cx16,-rdrand,-rdseed");
+	if (s->deterministic)
+		add_clock(a);
 	add_memory(a, s);
 	add(a, "-smp");
 	add(a, "%u,sockets=%u,cores=1,threads=1", s->cpus, s->cpus);

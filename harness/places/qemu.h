@@ -29,6 +29,7 @@ struct qemu_setup {
 	const char *console_path; /* gets the serial console */
 	const char *log_path;     /* gets QEMU's own output */
 	bool kvm;
+	bool deterministic; /* time is a count of instructions; not with kvm */
 };
 
 /* Full path of QEMU in ret; -ENOENT when it is not installed. */

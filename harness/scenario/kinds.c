@@ -72,13 +72,13 @@ static json_t *scalar_choice(struct binder *b, const struct key *key, const char
 	return refuse(key, text, "is none of the choices", why);
 }
 
-static json_t *scalar_not_yet(struct binder *b, const struct key *key, const char *text, char why[WHY_MAX])
+static json_t *scalar_bool(struct binder *b, const struct key *key, const char *text, char why[WHY_MAX])
 {
 	(void)b;
 	if (!strcmp(text, "false"))
 		return json_false();
 	if (!strcmp(text, "true"))
-		return refuse(key, text, "is not supported yet", why);
+		return json_true();
 	return refuse(key, text, "is neither true nor false", why);
 }
 
@@ -161,7 +161,7 @@ const struct kind kind_text = { .name = "text", .allowed = "text", .scalar = sca
 const struct kind kind_cmdline = { .name = "line", .allowed = "one line of text", .scalar = scalar_line };
 const struct kind kind_word = { .name = "word", .allowed = "text", .scalar = scalar_text };
 const struct kind kind_choice = { .name = "choice", .scalar = scalar_choice };
-const struct kind kind_not_yet = { .name = "boolean", .scalar = scalar_not_yet };
+const struct kind kind_bool = { .name = "boolean", .scalar = scalar_bool };
 const struct kind kind_size = { .name = "size", .allowed = SIZE_ALLOWED, .scalar = scalar_size };
 const struct kind kind_duration = { .name = "duration",
 				    .allowed = DURATION_ALLOWED,

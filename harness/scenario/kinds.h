@@ -7,7 +7,7 @@
 
 /* harness/scenario/kinds.c: plain values */
 extern const struct kind kind_fixed, kind_open, kind_list, kind_any;
-extern const struct kind kind_name, kind_text, kind_cmdline, kind_word, kind_choice, kind_not_yet;
+extern const struct kind kind_name, kind_text, kind_cmdline, kind_word, kind_choice, kind_bool;
 extern const struct kind kind_size, kind_duration, kind_int, kind_fraction;
 
 /* harness/scenario/machine.c */

@@ -70,7 +70,6 @@ static json_t *bind_machine(struct binder *b, const struct key *key, struct fy_n
 	}
 	machine = bind_fixed(b, key, node);
 	nodes = json_object_get(machine, "nodes");
-	json_object_del(machine, "deterministic");
 	json_array_foreach (nodes, i, one)
 		sum += json_integer_value(one);
 	if (!b->failed && json_array_size(nodes) && sum != json_number(machine, "memory", -1)) {
@@ -81,6 +80,10 @@ static json_t *bind_machine(struct binder *b, const struct key *key, struct fy_n
 			 size_format(want, (uint64_t)json_number(machine, "memory", 0)));
 		bind_complain_key(b, node, "nodes", what);
 	}
+	if (!b->in_guest && json_flag(machine, "deterministic", false))
+		bind_complain_key(
+			b, node, "deterministic",
+			"a trial on the host is never the same twice; allowed: true with place guest");
 	return machine;
 }
 

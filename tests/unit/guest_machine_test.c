@@ -10,9 +10,10 @@
 #include <string.h>
 #include <cmocka.h>
 
-#define M    (1ULL << 20)
-#define SPEC "{\"machine\": {\"memory\": 134217728%s}}"
-#define SWAP ", \"swap\": {\"kind\": \"%s\", \"size\": %llu}"
+#define M     (1ULL << 20)
+#define SPEC  "{\"machine\": {\"memory\": 134217728%s}}"
+#define SWAP  ", \"swap\": {\"kind\": \"%s\", \"size\": %llu}"
+#define FIXED ", \"deterministic\": true"
 
 static json_t *spec_with(const char *more)
 {
@@ -26,12 +27,12 @@ static json_t *spec_with(const char *more)
 }
 
 /* said NULL: it fits. */
-static void fits(const char *more, const char *said)
+static void fits(const char *more, const char *accel, const char *said)
 {
 	struct err e = ERR_INIT;
 	json_t *spec = spec_with(more);
 
-	assert_int_equal(guest_machine_fits(spec, &e), said ? -EOPNOTSUPP : 0);
+	assert_int_equal(guest_machine_fits(spec, accel, &e), said ? -EOPNOTSUPP : 0);
 	assert_string_equal(e.text, said ? said : "");
 	json_decref(spec);
 }
@@ -41,7 +42,7 @@ static void swap_fits(const char *kind, unsigned long long bytes, const char *mo
 	char text[256];
 
 	snprintf(text, sizeof(text), SWAP "%s", kind, bytes, more);
-	fits(text, said);
+	fits(text, "auto", said);
 }
 
 static void kinds_of_swap(void **state)
@@ -108,9 +109,41 @@ static void too_long_a_line(void **state)
 static void cpus_and_nodes(void **state)
 {
 	(void)state;
-	fits(", \"cpus\": 65", "a guest has 1 to 64 CPUs");
-	fits(", \"nodes\": [67108864, 67108864]", NULL);
-	fits(", \"nodes\": [67108864]", "the NUMA nodes add up to 64M, the machine has 128M");
+	fits(", \"cpus\": 65", NULL, "a guest has 1 to 64 CPUs");
+	fits(", \"nodes\": [67108864, 67108864]", NULL, NULL);
+	fits(", \"nodes\": [67108864]", NULL, "the NUMA nodes add up to 64M, the machine has 128M");
+}
+
+/* What the host's time gets into is refused, with the reason. */
+static void deterministic(void **state)
+{
+	const char *said = "machine.deterministic: KVM counts no instructions, its time is the host's";
+
+	(void)state;
+	fits(FIXED, "auto", NULL);
+	fits(FIXED, "tcg", NULL);
+	fits(FIXED, NULL, NULL);
+	fits(FIXED, "kvm", said);
+	fits("", "kvm", NULL);
+	swap_fits("pmem", 64 * M, FIXED, NULL);
+	swap_fits("zram", 64 * M, FIXED, NULL);
+	swap_fits("disk", 64 * M, FIXED,
+		  "machine.deterministic: disk swap completes when the host says so: use kind pmem");
+	has(FIXED, " nokaslr norandmaps", NULL);
+	has("", "console", "nokaslr");
+}
+
+/* It is slower by the host's clock, and so is its deadline. */
+static void deadlines(void **state)
+{
+	json_t *plain = spec_with("}, \"stop\": {\"timeout\": 20000000000"),
+	       *fixed = spec_with(FIXED "}, \"stop\": {\"timeout\": 20000000000");
+
+	(void)state;
+	assert_int_equal(guest_deadline(plain), 95000000000);
+	assert_int_equal(guest_deadline(fixed), 655000000000);
+	json_decref(plain);
+	json_decref(fixed);
 }
 
 int main(void)
@@ -118,7 +151,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(kinds_of_swap),  cmocka_unit_test(backing),
 		cmocka_unit_test(command_line),   cmocka_unit_test(too_long_a_line),
-		cmocka_unit_test(cpus_and_nodes),
+		cmocka_unit_test(cpus_and_nodes), cmocka_unit_test(deterministic),
+		cmocka_unit_test(deadlines),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

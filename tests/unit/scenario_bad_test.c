@@ -160,6 +160,9 @@ static void test_names(void **state)
 	assert_says(GOOD "machine:\n", "F:3:1: machine: has no value; {} asks for all defaults\n");
 	assert_says(GOOD "machine: {kernel: 'debian:9'}\n",
 		    "F:3:20: machine.kernel: no kernel 'debian:9'; allowed: debian:6.1\n");
+	assert_says(GOOD "place: host\nmachine: {deterministic: true}\n",
+		    "F:4:26: machine.deterministic: a trial on the host is never the same twice; "
+		    "allowed: true with place guest\n");
 	assert_says(GOOD "machine: {nodes: [16M, 32M]}\n",
 		    "F:3:19: machine.nodes: together 48M; allowed: exactly machine.memory, 256M\n");
 	assert_says("scenario: s\nprocesses: {hog: {run: [malloc, --bad]}}\n",
