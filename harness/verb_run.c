@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* oomlab run SCENARIO...: from the command line to an exit status. */
+#include "harness/determinism.h"
 #include "harness/janitor.h"
 #include "harness/output/output.h"
 #include "harness/runner.h"
@@ -50,6 +51,7 @@ static const char help[] =
 	"  --set PATH=VALUE       change the scenario, e.g. --set machine.memory=512M\n"
 	"  --matrix PATH=V1,V2    add an axis, e.g. --matrix sysctl.vm.swappiness=0,60,100\n"
 	"  --repeat N             trials of each cell (default 1)\n"
+	"  --deterministic        as --set machine.deterministic=true; trials of a cell must be the same\n"
 	"  --jobs N               trials at a time (default: 1 on the host, else one a core)\n"
 	"  --out DIR              the run directory, absent or empty (default results/runs/<time>-<scenario>)\n"
 	"  --format F             table (default), tap, json\n"
@@ -75,6 +77,7 @@ static const struct option options[] = {
 	{ "cgroup-parent", required_argument, NULL, 'c' },
 	{ "allow-host-changes", no_argument, NULL, 'H' },
 	{ "keep-blackbox", no_argument, NULL, 'b' },
+	{ "deterministic", no_argument, NULL, 'd' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -120,6 +123,9 @@ static int take_option(struct run *r, int c, char *value)
 		return append("kernel", r->kernels, &r->overrides.kernel_count, value);
 	case 's':
 		return append("set", r->sets, &r->overrides.set_count, value);
+	case 'd':
+		return append("deterministic", r->sets, &r->overrides.set_count,
+			      "machine.deterministic=true");
 	case 'm':
 		return append("matrix", r->matrices, &r->overrides.matrix_count, value);
 	case 'r':
@@ -408,6 +414,8 @@ static int execute(struct run *r, int argc, char **argv)
 	ret = janitor_start(&e);
 	if (ret == 0)
 		ret = runner_run(&runner, &e);
+	if (ret == 0)
+		ret = determinism_check(r->plan, r->plan_count, r->dir.path, &e);
 	if (r->live)
 		live_clear(stdout);
 	janitor_stop();
