@@ -19,6 +19,7 @@ static const struct verb {
 	{ "run", verb_run, "run scenarios and judge what happened" },
 	{ "list", verb_list, "what there is: stressors, scenarios, metrics, kernels, places, formats" },
 	{ "stress", verb_stress, "run one stressor by hand" },
+	{ "kernels", verb_kernels, "the kernels of guests: list, fetch, diff, remove" },
 	{ "doctor", verb_doctor,
 	  "what this machine can and cannot do; --repair undoes what a killed run left" },
 };

@@ -19,6 +19,7 @@ enum exit_status {
 int verb_run(int argc, char **argv);
 int verb_list(int argc, char **argv);
 int verb_stress(int argc, char **argv);
+int verb_kernels(int argc, char **argv);
 int verb_doctor(int argc, char **argv);
 
 /* Prints "oomlab VERB: text" to standard error and returns status. */
