@@ -183,7 +183,7 @@ static int find_payload(const char *image, size_t len, const char **ret, size_t 
 /* kernel/configs.c: "IKCFG_ST", the configuration as gzip makes it, "IKCFG_ED". */
 static int find_config(const struct bytes *vmlinux, struct bytes *ret)
 {
-	const char *p = vmlinux->data, *end = vmlinux->data + vmlinux->len, *last;
+	const char *p = vmlinux->data, *end = p ? p + vmlinux->len : NULL, *last;
 
 	while (p && (p = memmem(p, (size_t)(end - p), "IKCFG_ST", 8))) {
 		p += 8;
@@ -206,7 +206,10 @@ static int text_in_image(const char *image, size_t len, struct bytes *ret_text)
 	if (r < 0)
 		return r;
 	unpacked = decompress(payload, payload_len, &vmlinux);
-	r = vmlinux.data ? find_config(&vmlinux, ret_text) : unpacked;
+	/* A compression that is not known comes out as it went in. */
+	if (vmlinux.len < 4 || memcmp(vmlinux.data, "\177ELF", 4) != 0)
+		unpacked = unpacked < 0 ? unpacked : -EBADMSG;
+	r = find_config(&vmlinux, ret_text);
 	free(vmlinux.data);
 	/* What was not unpacked may have held it. */
 	return r == -ENODATA && unpacked < 0 ? unpacked : r;

@@ -48,7 +48,7 @@ cp "$STAND_IN_IMAGE" "$3/boot/vmlinuz-9.9-new"; echo CONFIG_SWAP=y >"$3/boot/con
 }
 
 
-def image(path, payload=b"a kernel without its configuration", version="9.8.7-own"):
+def image(path, payload=b"\x7fELF, a kernel without its configuration", version="9.8.7-own"):
     """A bzImage of boot protocol 2.15 with that payload behind one set-up sector."""
     head = bytearray(1024)
     head[0x1F1] = 1

@@ -221,6 +221,9 @@ static void damaged_images_are_refused(void **state)
 	write_image(m);
 	assert_int_equal(kconfig_read_image(m->path, &c, &e), -EBADMSG);
 	assert_non_null(strstr(e.text, "cannot be decompressed"));
+	/* A compression that nobody knows. */
+	make_image(m, ARCHIVE_FILTER_NONE, "what is this?", 13);
+	assert_int_equal(kconfig_read_image(m->path, &c, &e), -EBADMSG);
 	/* A protocol that knows no payload; no image at all. */
 	m->bytes[0x206] = 7;
 	write_image(m);
