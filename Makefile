@@ -92,7 +92,7 @@ install: all
 	install $(B)/oomlab-stress $(B)/oomlab-agent guest/kernels/fetch $(DESTDIR)$(PREFIX)/libexec/oomlab
 	install -d $(DESTDIR)$(PREFIX)/share/oomlab/kernels
 	cp -r scenarios $(DESTDIR)$(PREFIX)/share/oomlab
-	install -m 644 guest/kernels/table.tsv $(DESTDIR)$(PREFIX)/share/oomlab/kernels
+	install -m 644 guest/kernels/table.tsv guest/kernels/options.tsv $(DESTDIR)$(PREFIX)/share/oomlab/kernels
 
 clean:
 	rm -rf $(B)

@@ -95,6 +95,9 @@ static int guest_can(const json_t *spec, const struct place_options *o, struct e
 	if (guest_deterministic(spec) && strcmp(k.arch, "i386") == 0)
 		return err_set(why, EOPNOTSUPP, "machine.deterministic: not with a 32-bit kernel (%s)",
 			       k.name);
+	if (strcmp(k.arch, "i386") == 0)
+		return err_set(why, EOPNOTSUPP,
+			       "%s is a 32-bit kernel and the guest's first process a 64-bit program", k.name);
 	if (guest_machine_fits(spec, o->accel, why) < 0)
 		return -EOPNOTSUPP;
 	if (o->accel && strcmp(o->accel, "kvm") == 0)

@@ -135,16 +135,17 @@ LIVE = re.compile(r"\rcell (\d+)/(\d+)\s+(\S+)\s+RSS\s+(\S+)\s+swap\s+(\S+)\s+([
 
 
 def test_live_line_on_a_terminal(lab, host):
-    status, text = on_terminal(lab, lab.scenario(scenario(hold="700ms")), "--repeat", "2")
+    status, text = on_terminal(lab, lab.scenario(scenario(hold="700ms")), "--repeat", "2",
+                               "--matrix", "record.every=10ms,20ms")
     assert status == EXIT_PASS
     shown = LIVE.findall(text)
-    assert len(shown) >= 4, text
-    assert {one[0] for one in shown} == {"1", "2"} and {one[1] for one in shown} == {"2"}
+    assert len(shown) >= 8, text
+    assert {one[0] for one in shown} == {"1", "2"} and {one[1] for one in shown} == {"2"}, "cells, not trials"
     assert any(re.fullmatch(r"2[01](\.\d)?M", one[3]) for one in shown), "the process's RSS is not there"
-    assert {one[5] for one in shown} == {"all/1", "all/2"}
+    assert {one[5] for one in shown} == {f"record.every={every}/{n}" for every in ("10ms", "20ms") for n in (1, 2)}
     # It is taken away before the table, which follows whole.
     assert text.rindex("\r\x1b[K") < text.index("verdict")
-    assert "2 pass" in re.sub(r"\x1b\[\d*m", "", text) and not LIVE.search(text[text.index("verdict"):])
+    assert "4 pass" in re.sub(r"\x1b\[\d*m", "", text) and not LIVE.search(text[text.index("verdict"):])
 
 
 def test_live_line_fits_a_narrow_terminal(lab, host):
