@@ -3,6 +3,7 @@
 
 #include "harness/janitor.h"
 #include "harness/output/output.h"
+#include "harness/places/guest_machine.h"
 #include "harness/verdict.h"
 #include "lib/clock.h"
 #include "lib/json.h"
@@ -160,7 +161,7 @@ static uint64_t memory_of(const struct job *job)
 	if (job->place != &place_guest)
 		return 0;
 	/* What QEMU itself takes was 90 to 130 MB under TCG. */
-	return (uint64_t)json_number(json_object_get(job->spec, "machine"), "memory", 0) + (128ULL << 20);
+	return guest_host_memory(job->spec) + (128ULL << 20);
 }
 
 static uint64_t memory_available(void)

@@ -76,6 +76,14 @@ const struct swap_kind *guest_swap_kind(const json_t *spec)
 	return NULL;
 }
 
+uint64_t guest_host_memory(const json_t *spec)
+{
+	const struct swap_kind *kind = guest_swap_kind(spec);
+	bool in_memory = kind && kind->backing == SWAP_NVDIMM;
+
+	return guest_memory(spec) + (in_memory ? guest_swap_bytes(spec) : 0);
+}
+
 static int nodes_fit(const json_t *spec, struct err *why)
 {
 	const json_t *nodes = json_object_get(guest_machine(spec), "nodes"), *one;

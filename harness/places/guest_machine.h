@@ -34,6 +34,9 @@ const json_t *guest_swap(const json_t *spec);
 uint64_t guest_swap_bytes(const json_t *spec);
 const struct swap_kind *guest_swap_kind(const json_t *spec);
 
+/* Bytes of the host's memory that the guest can come to use: its RAM, and swap that is memory as well. */
+uint64_t guest_host_memory(const json_t *spec);
+
 /*
  * 0, or -EOPNOTSUPP with the reason: CPUs, nodes, swap, and what cannot be
  * deterministic. accel is the command line's: auto, kvm, tcg or NULL.

@@ -94,7 +94,10 @@ static void add_nodes(struct args *a, const struct qemu_setup *s)
 	}
 }
 
-/* A persistent memory device is in a slot of its own, beyond the RAM. */
+/*
+ * A persistent memory device is in a slot beyond the RAM. QEMU adds what aligning the slot takes to maxmem by
+ * itself.
+ */
 static void add_memory(struct args *a, const struct qemu_setup *s)
 {
 	uint64_t ram = s->memory_bytes / 1024, pmem = s->pmem_bytes / 1024;
@@ -104,7 +107,6 @@ static void add_memory(struct args *a, const struct qemu_setup *s)
 		add(a, "%" PRIu64 "K", ram);
 		return;
 	}
-	/* QEMU gives each slot room to be aligned at 1G. */
 	add(a, "%" PRIu64 "K,slots=1,maxmem=%" PRIu64 "K", ram, ram + pmem);
 	add(a, "-object");
 	add(a, "memory-backend-ram,id=pmem,size=%" PRIu64 "K", pmem);

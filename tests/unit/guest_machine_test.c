@@ -64,11 +64,13 @@ static void backing(void **state)
 	(void)state;
 	assert_int_equal(guest_swap_kind(spec)->backing, SWAP_NVDIMM);
 	assert_int_equal(guest_swap_bytes(spec), 64 * M);
+	assert_int_equal(guest_host_memory(spec), 192 * M);
 	json_decref(spec);
 	spec = spec_with("");
 	assert_null(guest_swap_kind(spec));
 	assert_null(guest_swap(spec));
 	assert_int_equal(guest_swap_bytes(spec), 0);
+	assert_int_equal(guest_host_memory(spec), 128 * M);
 	json_decref(spec);
 }
 
