@@ -48,6 +48,7 @@ def test_same_bytes_with_swap(lab):
 REFUSED = {
     "disk": (["--set", "machine.swap.kind=disk"], EXIT_SKIP, "use kind pmem"),
     "KVM": (["--accel=kvm"], EXIT_SKIP, "KVM counts no instructions"),
+    "CPUs": (["--set", "machine.cpus=2"], EXIT_SKIP, "does not start a second CPU"),
     "steps": (["--set", "machine.swap.size=65M"], EXIT_SKIP, "steps of 2"),
     "host": (["--place=host"], EXIT_USAGE, "allowed: true with place guest"),
 }
