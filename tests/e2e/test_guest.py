@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("qemu")
 
 # What QEMU takes for a kernel: the boot sector's magic, "HdrS", protocol 2.15, loaded high, room for an initramfs.
 HEADER = {0x1f1: b"\x04", 0x1f4: b"\x00\x70\x00\x00", 0x1fe: b"\x55\xaa", 0x202: b"HdrS\x0f\x02", 0x211: b"\x01",
-          0x22c: b"\xff\xff\xff\x7f"}
+          0x22c: b"\xff\xff\xff\x7f", 0x236: b"\x01"}
 RESET = {0x200: b"\xeb\x70", 0x272: b"\xb0\xfe\xe6\x64"}  # jmp; mov $0xfe,%al; out %al,$0x64
 NOKERNEL = """
 scenario: nokernel
