@@ -120,13 +120,19 @@ static void read_faults(const char *text, size_t len, int64_t *minor, int64_t *m
 	*major = digits(p, end, &p);
 }
 
-/* schedstat and statm, one behind the other; 0 when they say nothing. */
+/*
+ * schedstat and statm, one behind the other; 0 when they say nothing. Of a process
+ * that has run schedstat alone, which is enough to know: the next reading is a
+ * whole one too then, and knows what statm was before it.
+ */
 static size_t read_signs(const struct process_sampler *s, char text[SIGNS_BYTES_MAX])
 {
 	ssize_t n = pread(s->schedstat, text, SIGNS_BYTES_MAX, 0), pages;
 
 	if (n < 3 || memcmp(text + n - 3, " 0\n", 3) == 0)
 		return 0;
+	if ((size_t)n > s->signs_len || memcmp(text, s->signs, (size_t)n) != 0)
+		return (size_t)n;
 	pages = pread(s->statm, text + n, SIGNS_BYTES_MAX - (size_t)n, 0);
 	return pages > 0 ? (size_t)(n + pages) : 0;
 }

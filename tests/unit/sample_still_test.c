@@ -69,7 +69,7 @@ static void expect(const struct still *t, int n, int score)
 	assert_int_equal(t->s.values[P_OOM_SCORE], score);
 }
 
-/* Memory and oom_score say 10, and have been read once. */
+/* Memory and oom_score say 10, and have been read: once more than it takes to see that it sleeps. */
 static void begin(struct still *t, int threads, const char *schedstat, const char *statm)
 {
 	put_memory(t, 10, threads);
@@ -78,6 +78,7 @@ static void begin(struct still *t, int threads, const char *schedstat, const cha
 	if (statm)
 		put(t, "statm", statm);
 	assert_int_equal(process_sampler_open(t->root, 7, &t->s), 0);
+	process_sampler_read(&t->s, false);
 	process_sampler_read(&t->s, false);
 	expect(t, 10, 10);
 }
@@ -154,6 +155,22 @@ static void switches_changed(void **state)
 	expect_next(t, true);
 }
 
+/* The reading after a run is whole once more: the clock tick that was missed is in it. */
+static void ran_and_sleeps(void **state)
+{
+	struct still *t = *state;
+
+	begin(t, 1, SCHEDSTAT, STATM);
+	put(t, "schedstat", "4011305 86713 20\n");
+	expect_next(t, true);
+	put_memory(t, 30, 1);
+	process_sampler_read(&t->s, false);
+	expect(t, 30, 30);
+	put_memory(t, 40, 1);
+	process_sampler_read(&t->s, false);
+	expect(t, 30, 40);
+}
+
 /* Never switched out. */
 static void time_run_changed(void **state)
 {
@@ -176,7 +193,10 @@ static void two_threads(void **state)
 	expect(t, 30, 30);
 	put_memory(t, 40, 1);
 	process_sampler_read(&t->s, false);
-	expect(t, 30, 40);
+	expect(t, 40, 40);
+	put_memory(t, 50, 1);
+	process_sampler_read(&t->s, false);
+	expect(t, 40, 50);
 }
 
 /* CONFIG_SCHED_INFO is not set. */
@@ -371,6 +391,7 @@ static void sleeper_is_left_alone(void **state)
 		end_toucher(&c);
 		skip(); /* this kernel does not count switches */
 	}
+	process_sampler_read(&s, false);
 	for (i = 0; i < P_OOM_SCORE; i++)
 		s.values[i] = -i;
 	s.values[P_OOM_SCORE] = -1;
@@ -393,6 +414,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		IN_TREE(still_keeps_its_values),
 		IN_TREE(pages_changed),
+		IN_TREE(ran_and_sleeps),
 		IN_TREE(switches_changed),
 		IN_TREE(time_run_changed),
 		IN_TREE(two_threads),
