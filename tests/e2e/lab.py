@@ -306,3 +306,29 @@ def read_all(fd):
         if not chunk:
             return text.getvalue().decode(errors="replace")
         text.write(chunk)
+
+
+# The scenario of many tests: an OOM kill in a group of 64 MB.
+MEMSET_64M = """
+scenario: memset-64m
+place: host
+cgroups:
+  app: {memory.max: 64M}
+processes:
+  hog: {run: [memset, --block=1M, --limit=192M], cgroup: app}
+expect:
+  - {that: hog.outcome, is: oom-killed}
+  - {that: victim, is: hog}
+"""
+
+
+def small(name="small", run="[malloc, --limit=1M]", outcome="exited", more=""):
+    return f"""
+scenario: {name}
+place: host
+processes:
+  hog: {{run: {run}}}
+expect:
+  - {{that: hog.outcome, is: {outcome}}}
+{more}
+"""
