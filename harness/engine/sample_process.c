@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * One process: status, stat and oom_score of /proc/PID (proc_pid_status(5),
- * proc_pid_stat(5)). The kernel takes 8 and 4 us of CPU to write the first two, so
- * they are left alone while schedstat and statm, 2 us together, stand still:
+ * proc_pid_stat(5)). Most of a tick is the kernel writing the first two (`make
+ * bench`), so they are left alone while schedstat and statm stand still:
  *
  *     4011305 86713 19                  ns run, ns waited, times switched in
  *     2297 2100 50 119 0 2091 0         pages: size, resident, shared, text, 0, data, 0

@@ -89,11 +89,6 @@ const struct key *key_root(void)
 	return &root;
 }
 
-const struct key *key_nth(size_t i)
-{
-	return i < KEYS ? &keys[i] : NULL;
-}
-
 const char *key_name(const struct key *key)
 {
 	const char *dot = strrchr(key->path, '.');

@@ -65,9 +65,6 @@ const struct key *key_child(const struct key *parent, const char *name);
 /* The i-th row below parent, NULL past the last. */
 const struct key *key_child_nth(const struct key *parent, size_t i);
 
-/* The i-th row of the table, NULL past the last. */
-const struct key *key_nth(size_t i);
-
 /* The last part of the row's path. */
 const char *key_name(const struct key *key);
 
