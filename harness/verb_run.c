@@ -30,6 +30,7 @@ struct run {
 	struct place_options place_options;
 	const struct output *format;
 	const char *out;
+	char seed[64]; /* as --set takes it */
 	int64_t repeat, jobs;
 	bool list_cells, keep_box;
 	/* what came of it */
@@ -52,6 +53,7 @@ static const char help[] =
 	"  --matrix PATH=V1,V2    add an axis, e.g. --matrix sysctl.vm.swappiness=0,60,100\n"
 	"  --repeat N             trials of each cell (default 1)\n"
 	"  --deterministic        as --set machine.deterministic=true; trials of a cell must be the same\n"
+	"  --seed N               as --set machine.seed=N: another interleaving of deterministic trials\n"
 	"  --jobs N               trials at a time (default: 1 on the host, else one a core)\n"
 	"  --out DIR              the run directory, absent or empty (default results/runs/<time>-<scenario>)\n"
 	"  --format F             table (default), tap, json\n"
@@ -78,6 +80,7 @@ static const struct option options[] = {
 	{ "allow-host-changes", no_argument, NULL, 'H' },
 	{ "keep-blackbox", no_argument, NULL, 'b' },
 	{ "deterministic", no_argument, NULL, 'd' },
+	{ "seed", required_argument, NULL, 'e' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -87,13 +90,14 @@ static int usage(const char *option, const char *value, const char *allowed)
 	return complain_and(EXIT_USAGE, "run", "--%s %s: %s", option, value, allowed);
 }
 
-static int number(const char *option, const char *text, int64_t max, int64_t *ret)
+static int number(const char *option, const char *text, int64_t min, int64_t max, int64_t *ret)
 {
 	char allowed[64];
 
-	if (int_parse(text, ret) == 0 && *ret >= 1 && *ret <= max)
+	if (int_parse(text, ret) == 0 && *ret >= min && *ret <= max)
 		return EXIT_PASS;
-	snprintf(allowed, sizeof(allowed), "a whole number from 1 to %lld", (long long)max);
+	snprintf(allowed, sizeof(allowed), "a whole number from %lld to %lld", (long long)min,
+		 (long long)max);
 	return usage(option, text, allowed);
 }
 
@@ -113,6 +117,17 @@ static int choose_accel(struct run *r, const char *word)
 	return EXIT_PASS;
 }
 
+static int choose_seed(struct run *r, const char *text)
+{
+	int64_t seed;
+	int status = number("seed", text, 0, UINT32_MAX, &seed);
+
+	if (status != EXIT_PASS)
+		return status;
+	snprintf(r->seed, sizeof(r->seed), "machine.seed=%lld", (long long)seed);
+	return append("seed", r->sets, &r->overrides.set_count, r->seed);
+}
+
 static int take_option(struct run *r, int c, char *value)
 {
 	switch (c) {
@@ -126,12 +141,14 @@ static int take_option(struct run *r, int c, char *value)
 	case 'd':
 		return append("deterministic", r->sets, &r->overrides.set_count,
 			      "machine.deterministic=true");
+	case 'e':
+		return choose_seed(r, value);
 	case 'm':
 		return append("matrix", r->matrices, &r->overrides.matrix_count, value);
 	case 'r':
-		return number("repeat", value, REPEAT_MAX, &r->repeat);
+		return number("repeat", value, 1, REPEAT_MAX, &r->repeat);
 	case 'j':
-		return number("jobs", value, JOBS_MAX, &r->jobs);
+		return number("jobs", value, 1, JOBS_MAX, &r->jobs);
 	case 'o':
 		r->out = value;
 		return value[0] ? EXIT_PASS : usage("out", "\"\"", "a directory");

@@ -37,6 +37,8 @@ static const struct key keys[] = {
 	{ "machine.cmdline", &kind_cmdline, "\"\"", 0, 512, NULL, "appended to the kernel's command line" },
 	{ "machine.deterministic", &kind_bool, "false", 0, 0, "false|true",
 	  "guest: the same bytes in every run, in 2 to 4 times the time; not with KVM or swap on disk" },
+	{ "machine.seed", &kind_int, "0", 0, UINT32_MAX, NULL,
+	  "deterministic guests: shifts the start of the trial, so that other seeds explore other interleavings" },
 	{ "sysctl", &kind_open, "{}", 0, 64, NULL, "kernel settings, set before the processes start" },
 	{ "sysctl.*", &kind_sysctl, NULL, 1, 256, NULL, "value of that setting" },
 	{ "cgroups", &kind_cgroups, "{}", 0, 32, NULL,

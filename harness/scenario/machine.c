@@ -84,6 +84,10 @@ static json_t *bind_machine(struct binder *b, const struct key *key, struct fy_n
 		bind_complain_key(
 			b, node, "deterministic",
 			"a trial on the host is never the same twice; allowed: true with place guest");
+	if (!json_flag(machine, "deterministic", false) && json_number(machine, "seed", 0) != 0)
+		bind_complain_key(
+			b, node, "seed",
+			"without deterministic: true every trial differs anyway; allowed: 0, or deterministic: true");
 	return machine;
 }
 

@@ -162,6 +162,9 @@ OPTIONS = [
     (["GOOD", "--set", "stop.timeout"], ["--set stop.timeout", "="]),
     (["GOOD", "--matrix", "stop.timeout=1s,2"], ["--matrix", "'2' is no duration"]),
     (["GOOD", "--kernel", "debian:1.0"], ["debian:1.0", "debian:6.1"]),
+    (["GOOD", "--seed", "-1"], ["--seed -1", "0 to 4294967295"]),
+    (["GOOD", "--seed", "4294967296"], ["--seed 4294967296", "0 to 4294967295"]),
+    (["GOOD", "--seed", "7"], ["--set machine.seed=7", "deterministic: true"]),
     (["GOOD", "--cgroup-parent", "../up"], ["--cgroup-parent ../up", ".."]),
 ]
 

@@ -59,3 +59,12 @@ def test_refused_with_the_reason(lab, words, status, said):
     run = lab.run(lab.scenario(SWAPPING), "--deterministic", *words)
     assert run.status == status, run
     assert said in (run.stderr if status == EXIT_USAGE else run.trial().result["reason"])
+
+
+def test_seed(lab):
+    """It reaches the spec, and is an axis like any other key."""
+    run = lab.run(lab.scenario(SWAPPING), "--deterministic", "--seed=4294967295", "--set", "machine.swap.kind=disk")
+    assert run.status == EXIT_SKIP, run
+    assert run.trial().json("spec.json")["machine"]["seed"] == (1 << 32) - 1
+    run = lab.run(lab.scenario(SWAPPING), "--deterministic", "--matrix", "machine.seed=1,2,3", "--list-cells")
+    assert run.stdout.splitlines() == [f"swapping/seed={n}/1" for n in (1, 2, 3)], run

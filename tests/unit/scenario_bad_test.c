@@ -163,6 +163,12 @@ static void test_names(void **state)
 	assert_says(GOOD "place: host\nmachine: {deterministic: true}\n",
 		    "F:4:26: machine.deterministic: a trial on the host is never the same twice; "
 		    "allowed: true with place guest\n");
+	assert_says(GOOD "machine: {seed: 7}\n",
+		    "F:3:17: machine.seed: without deterministic: true every trial differs anyway; "
+		    "allowed: 0, or deterministic: true\n");
+	assert_says(
+		GOOD "machine: {deterministic: true, seed: 4294967296}\n",
+		"F:3:38: machine.seed: '4294967296' is out of range; allowed: a whole number; 0 to 4294967295\n");
 	assert_says(GOOD "machine: {nodes: [16M, 32M]}\n",
 		    "F:3:19: machine.nodes: together 48M; allowed: exactly machine.memory, 256M\n");
 	assert_says("scenario: s\nprocesses: {hog: {run: [malloc, --bad]}}\n",

@@ -92,7 +92,7 @@ static void test_defaults(void **state)
 }
 
 #define GUEST_DEFAULT                                                                                        \
-	"\"memory\":268435456,\"cpus\":1,\"nodes\":[],\"swap\":null,\"cgroup\":\"v2\",\"cmdline\":\"\",\"deterministic\":false}"
+	"\"memory\":268435456,\"cpus\":1,\"nodes\":[],\"swap\":null,\"cgroup\":\"v2\",\"cmdline\":\"\",\"deterministic\":false,\"seed\":0}"
 
 static void test_machine(void **state)
 {
@@ -109,7 +109,7 @@ static void test_machine(void **state)
 		  "{\"kernel\":\"debian:6.1\"," GUEST_DEFAULT },
 		{ SMALL "machine: {memory: 64M, nodes: [32M, 32M], swap: {size: 1M}}\n", "\"guest\"",
 		  "{\"kernel\":\"debian:6.1\",\"memory\":67108864,\"cpus\":1,\"nodes\":[33554432,33554432],"
-		  "\"swap\":{\"size\":1048576,\"kind\":\"disk\"},\"cgroup\":\"v2\",\"cmdline\":\"\",\"deterministic\":false}" },
+		  "\"swap\":{\"size\":1048576,\"kind\":\"disk\"},\"cgroup\":\"v2\",\"cmdline\":\"\",\"deterministic\":false,\"seed\":0}" },
 	};
 	size_t i;
 
