@@ -127,10 +127,13 @@ static int guest_can(const json_t *spec, const struct place_options *o, struct e
 
 static int find_modules(const json_t *spec, const struct kernel *k, struct module_list *ret, struct err *e)
 {
+	struct guest_modules need;
+
+	guest_modules(spec, &need);
 	ret->count = 0;
-	if (!k->modules_dir[0] || !guest_swap(spec))
+	if (!k->modules_dir[0] || !need.names[0])
 		return 0;
-	return modules_resolve(k->modules_dir, guest_swap_kind(spec)->modules, ret, e);
+	return modules_resolve(k->modules_dir, need.names, ret, e);
 }
 
 static int guest_prepare(const json_t *spec, const struct place_options *o, struct err *why)

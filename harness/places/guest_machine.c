@@ -84,6 +84,16 @@ uint64_t guest_host_memory(const json_t *spec)
 	return guest_memory(spec) + (in_memory ? guest_swap_bytes(spec) : 0);
 }
 
+void guest_modules(const json_t *spec, struct guest_modules *ret)
+{
+	const struct swap_kind *swap = guest_swap_kind(spec);
+	size_t i;
+
+	memset(ret, 0, sizeof(*ret));
+	for (i = 0; swap && swap->modules[i]; i++)
+		ret->names[i] = swap->modules[i];
+}
+
 static int nodes_fit(const json_t *spec, struct err *why)
 {
 	const json_t *nodes = json_object_get(guest_machine(spec), "nodes"), *one;

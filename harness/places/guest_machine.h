@@ -37,6 +37,14 @@ const struct swap_kind *guest_swap_kind(const json_t *spec);
 /* Bytes of the host's memory that the guest can come to use: its RAM, and swap that is memory as well. */
 uint64_t guest_host_memory(const json_t *spec);
 
+#define GUEST_MODULES_MAX 8
+
+/* Modules a guest needs, as modules_resolve() takes them: NULL-terminated. */
+struct guest_modules {
+	const char *names[GUEST_MODULES_MAX + 1];
+};
+void guest_modules(const json_t *spec, struct guest_modules *ret);
+
 /*
  * 0, or -EOPNOTSUPP with the reason: CPUs, nodes, swap, and what cannot be
  * deterministic. accel is the command line's: auto, kvm, tcg or NULL.

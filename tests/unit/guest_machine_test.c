@@ -74,6 +74,29 @@ static void backing(void **state)
 	json_decref(spec);
 }
 
+/* said: the names, a space after each. */
+static void needs(const char *more, const char *said)
+{
+	json_t *spec = spec_with(more);
+	struct guest_modules need;
+	char text[256] = "";
+	size_t i;
+
+	guest_modules(spec, &need);
+	for (i = 0; need.names[i]; i++)
+		strcat(strcat(text, need.names[i]), " ");
+	assert_string_equal(text, said);
+	json_decref(spec);
+}
+
+static void modules(void **state)
+{
+	(void)state;
+	needs("", "");
+	needs(", \"swap\": {\"kind\": \"disk\", \"size\": 67108864}", "virtio_pci virtio_blk ");
+	needs(", \"swap\": {\"kind\": \"none\", \"size\": 67108864}", "");
+}
+
 static void has(const char *more, const char *words, const char *lacks)
 {
 	char line[GUEST_APPEND_MAX];
@@ -154,7 +177,7 @@ int main(void)
 		cmocka_unit_test(kinds_of_swap),  cmocka_unit_test(backing),
 		cmocka_unit_test(command_line),   cmocka_unit_test(too_long_a_line),
 		cmocka_unit_test(cpus_and_nodes), cmocka_unit_test(deterministic),
-		cmocka_unit_test(deadlines),
+		cmocka_unit_test(deadlines),      cmocka_unit_test(modules),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
