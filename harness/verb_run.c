@@ -2,10 +2,8 @@
 /* oomlab run SCENARIO...: from the command line to an exit status. */
 #include "harness/determinism.h"
 #include "harness/janitor.h"
-#include "harness/output/output.h"
-#include "harness/runner.h"
-#include "harness/scenario/scenario.h"
-#include "harness/verbs.h"
+#include "harness/plan.h"
+#include "harness/report.h"
 #include "lib/clock.h"
 #include "lib/json.h"
 #include "lib/units.h"
@@ -15,12 +13,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define SCENARIOS_MAX 1024
 #define WORDS_MAX     64
-#define REPEAT_MAX    10000
 #define JOBS_MAX      256
 
 struct run {
@@ -32,12 +28,12 @@ struct run {
 	const char *out;
 	char seed[64]; /* as --set takes it */
 	int64_t repeat, jobs;
+	struct shard share;
 	bool list_cells, keep_box;
 	/* what came of it */
 	struct scenario *scenarios[SCENARIOS_MAX];
 	size_t scenario_count;
-	struct job *plan;
-	size_t plan_count;
+	struct plan plan;
 	struct rundir dir;
 	bool live;
 };
@@ -54,6 +50,7 @@ static const char help[] =
 	"  --repeat N             trials of each cell (default 1)\n"
 	"  --deterministic        as --set machine.deterministic=true; trials of a cell must be the same\n"
 	"  --seed N               as --set machine.seed=N: another interleaving of deterministic trials\n"
+	"  --shard I/N            only the I-th of N shares of the cells\n"
 	"  --jobs N               trials at a time (default: 1 on the host, else one a core)\n"
 	"  --out DIR              the run directory, absent or empty (default results/runs/<time>-<scenario>)\n"
 	"  --format F             table (default), tap, json\n"
@@ -63,7 +60,8 @@ static const char help[] =
 	"  --allow-host-changes   let trials on the host set sysctls and swap; they are undone\n"
 	"  --keep-blackbox        keep each trial's black box\n"
 	"\n"
-	"exit status: 0 all passed, 1 an expectation failed, 2 bad input, 3 broken, 4 all skipped\n";
+	"exit status: 0 all passed, 1 an expectation failed, 2 bad input, 3 broken,\n"
+	"4 all skipped or an empty share\n";
 
 static const struct option options[] = {
 	{ "place", required_argument, NULL, 'p' },
@@ -71,6 +69,7 @@ static const struct option options[] = {
 	{ "set", required_argument, NULL, 's' },
 	{ "matrix", required_argument, NULL, 'm' },
 	{ "repeat", required_argument, NULL, 'r' },
+	{ "shard", required_argument, NULL, 'S' },
 	{ "jobs", required_argument, NULL, 'j' },
 	{ "out", required_argument, NULL, 'o' },
 	{ "format", required_argument, NULL, 'f' },
@@ -149,6 +148,8 @@ static int take_option(struct run *r, int c, char *value)
 		return number("repeat", value, 1, REPEAT_MAX, &r->repeat);
 	case 'j':
 		return number("jobs", value, 1, JOBS_MAX, &r->jobs);
+	case 'S':
+		return shard_parse(value, &r->share) ? EXIT_PASS : usage("shard", value, SHARD_ALLOWED);
 	case 'o':
 		r->out = value;
 		return value[0] ? EXIT_PASS : usage("out", "\"\"", "a directory");
@@ -254,46 +255,12 @@ static int load(struct run *r, int argc, char **argv)
 	return status;
 }
 
-static int plan_cell(struct run *r, const struct scenario *s, size_t cell)
-{
-	int64_t n;
-
-	for (n = 1; n <= r->repeat; n++) {
-		struct job *job = &r->plan[r->plan_count];
-
-		job->spec = scenario_spec(s, cell);
-		job->place = place_find(json_text(job->spec, "place", "guest"));
-		job->number = (int)n;
-		if (asprintf(&job->relative, "%s%s%s/%lld", r->scenario_count > 1 ? scenario_name(s) : "",
-			     r->scenario_count > 1 ? "/" : "", scenario_cell(s, cell), (long long)n) < 0)
-			return -ENOMEM;
-		r->plan_count++;
-	}
-	return 0;
-}
-
-static int make_plan(struct run *r)
-{
-	size_t total = 0, i, j;
-
-	for (i = 0; i < r->scenario_count; i++)
-		total += scenario_cells(r->scenarios[i]) * (size_t)r->repeat;
-	r->plan = calloc(total, sizeof(*r->plan));
-	if (!r->plan)
-		return -ENOMEM;
-	for (i = 0; i < r->scenario_count; i++)
-		for (j = 0; j < scenario_cells(r->scenarios[i]); j++)
-			if (plan_cell(r, r->scenarios[i], j) < 0)
-				return -ENOMEM;
-	return 0;
-}
-
 static int print_cells(const struct run *r)
 {
 	size_t i;
 
-	for (i = 0; i < r->plan_count; i++)
-		printf("%s/%s\n", json_text(r->plan[i].spec, "scenario", ""), r->plan[i].relative);
+	for (i = 0; i < r->plan.count; i++)
+		printf("%s/%s\n", json_text(r->plan.jobs[i].spec, "scenario", ""), r->plan.jobs[i].relative);
 	return EXIT_PASS;
 }
 
@@ -327,73 +294,48 @@ static void show_progress(void *arg, const struct runner *runner)
 		live_clear(stdout);
 }
 
-static int count(const struct run *r, const char *verdict)
-{
-	int n = 0;
-	size_t i;
-
-	for (i = 0; i < r->plan_count; i++)
-		n += r->plan[i].result && !strcmp(json_text(r->plan[i].result, "verdict", ""), verdict);
-	return n;
-}
-
-static enum exit_status judge(const struct run *r, bool interrupted)
-{
-	if (interrupted)
-		return EXIT_INTERRUPTED;
-	if (count(r, "broken"))
-		return EXIT_BROKEN;
-	if (count(r, "fail"))
-		return EXIT_FAIL;
-	return count(r, "pass") ? EXIT_PASS : EXIT_SKIP;
-}
-
 /* {"run": run.json, "results": [...]}, as output/ takes it. */
 static json_t *collect(const struct run *r, int argc, char **argv, const struct runner *runner,
-		       enum exit_status status)
+		       enum exit_status *ret_status)
 {
 	json_t *run = rundir_describe(&r->dir, argc, argv);
 	json_t *results = json_array(), *where = json_array();
+	char share[SHARD_TEXT_MAX];
 	size_t i;
 
-	for (i = 0; i < r->plan_count; i++) {
-		if (!r->plan[i].result) /* never started: the run was interrupted */
+	for (i = 0; i < r->plan.count; i++) {
+		if (!r->plan.jobs[i].result) /* never started: the run was interrupted */
 			continue;
-		json_array_append(results, r->plan[i].result);
-		json_array_append_new(where, json_string(r->plan[i].relative));
+		json_array_append(results, r->plan.jobs[i].result);
+		json_array_append_new(where, json_string(r->plan.jobs[i].relative));
 	}
+	*ret_status = runner->interrupted ? EXIT_INTERRUPTED : report_status(results);
+	json_object_set_new(run, "shard",
+			    r->share.count ? json_string(shard_format(share, r->share)) : json_null());
+	json_object_set(run, "plan", r->plan.whole);
 	json_object_set_new(run, "wall_ns", json_integer((json_int_t)(clock_ns() - runner->started_ns)));
-	json_object_set_new(run, "verdicts",
-			    json_pack("{s:i, s:i, s:i, s:i}", "pass", count(r, "pass"), "fail",
-				      count(r, "fail"), "skip", count(r, "skip"), "broken",
-				      count(r, "broken")));
-	json_object_set_new(run, "exit", json_integer(status));
-	json_object_set_new(run, "results", where);
-	return json_pack("{s:o, s:o}", "run", run, "results", results);
+	return report_tree(run, results, where, *ret_status);
 }
 
-static unsigned int terminal_width(void)
+/* A share without cells is no mistake of the user's, but it must not look like one that passed. */
+static void say_if_empty(const struct run *r)
 {
-	struct winsize size;
+	size_t cells = json_object_size(json_object_get(r->plan.whole, "cells"));
 
-	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+	if (r->plan.count == 0)
+		complain_and(EXIT_SKIP, "run",
+			     "shard %u/%u is empty, for the plan has %zu cell%s; nothing was run",
+			     r->share.index, r->share.count, cells, cells == 1 ? "" : "s");
 }
 
-static int report(const struct run *r, const json_t *all)
+static bool anything_done(const struct run *r)
 {
-	bool people = isatty(STDOUT_FILENO);
-	const struct output_options shown = {
-		.colour = people && !getenv("NO_COLOR"),
-		.width = people ? terminal_width() : 0,
-		.run_dir = r->dir.shown,
-	};
-	struct err e = ERR_INIT;
+	size_t i;
 
-	if (rundir_finish(&r->dir, json_object_get(all, "run"), &e) < 0)
-		return complain_and(EXIT_BROKEN, "run", "%s", e.text);
-	if (r->format->write(stdout, all, &shown) < 0)
-		return complain_and(EXIT_BROKEN, "run", "out of memory");
-	return EXIT_PASS;
+	for (i = 0; i < r->plan.count; i++)
+		if (r->plan.jobs[i].result)
+			return true;
+	return false;
 }
 
 /* How many trials at a time. On the host they would measure each other, so there it takes a word of the
@@ -404,16 +346,16 @@ static unsigned int at_once(const struct run *r)
 
 	if (r->jobs)
 		return (unsigned int)r->jobs;
-	for (i = 0; i < r->plan_count; i++)
-		if (r->plan[i].place == &place_host)
+	for (i = 0; i < r->plan.count; i++)
+		if (r->plan.jobs[i].place == &place_host)
 			return 1;
 	return (unsigned int)sysconf(_SC_NPROCESSORS_ONLN);
 }
 
 static int execute(struct run *r, int argc, char **argv)
 {
-	struct runner runner = { .jobs = r->plan,
-				 .count = r->plan_count,
+	struct runner runner = { .jobs = r->plan.jobs,
+				 .count = r->plan.count,
 				 .at_once = at_once(r),
 				 .keep_box = r->keep_box,
 				 .options = &r->place_options,
@@ -432,21 +374,23 @@ static int execute(struct run *r, int argc, char **argv)
 	if (ret == 0)
 		ret = runner_run(&runner, &e);
 	if (ret == 0)
-		ret = determinism_check(r->plan, r->plan_count, r->dir.path, &e);
+		ret = determinism_check(r->plan.jobs, r->plan.count, r->dir.path, &e);
 	if (r->live)
 		live_clear(stdout);
 	janitor_stop();
 	if (ret < 0) {
 		/* Nothing was run at all: then nothing is left of it either. */
-		if (count(r, "pass") + count(r, "fail") + count(r, "skip") + count(r, "broken") == 0)
+		if (!anything_done(r))
 			rundir_discard(&r->dir);
-		return complain_and(ret == -ENOSPC || ret == -EACCES || ret == -EROFS ? EXIT_USAGE
-										      : EXIT_BROKEN,
-				    "run", "%s", e.text);
+		return complain_and(report_error(ret), "run", "%s", e.text);
 	}
-	status = judge(r, runner.interrupted);
-	all = collect(r, argc, argv, &runner, status);
-	ret = report(r, all);
+	all = collect(r, argc, argv, &runner, &status);
+	say_if_empty(r);
+	ret = rundir_finish(&r->dir, json_object_get(all, "run"), &e);
+	if (ret < 0)
+		ret = complain_and(EXIT_BROKEN, "run", "%s", e.text);
+	else
+		ret = report_print("run", r->format, &r->dir, all);
 	json_decref(all);
 	return ret == EXIT_PASS ? (int)status : ret;
 }
@@ -455,11 +399,7 @@ static void release(struct run *r)
 {
 	size_t i;
 
-	for (i = 0; i < r->plan_count; i++) {
-		free(r->plan[i].relative);
-		json_decref(r->plan[i].result);
-	}
-	free(r->plan);
+	plan_free(&r->plan);
 	for (i = 0; i < r->scenario_count; i++)
 		scenario_free(r->scenarios[i]);
 	free(r);
@@ -475,7 +415,8 @@ int verb_run(int argc, char **argv)
 	if (parse(r, argc, argv, &status) == 0) {
 		r->live = isatty(STDOUT_FILENO) && r->format == output_find("table");
 		status = load(r, argc, argv);
-		if (status == EXIT_PASS && make_plan(r) < 0)
+		if (status == EXIT_PASS &&
+		    plan_make(r->scenarios, r->scenario_count, r->repeat, r->share, &r->plan) < 0)
 			status = complain_and(EXIT_BROKEN, "run", "out of memory");
 		if (status == EXIT_PASS)
 			status = r->list_cells ? print_cells(r) : execute(r, argc, argv);

@@ -325,12 +325,13 @@ static void trouble(FILE *out, const json_t *results, size_t index, const struct
 	indented(out, json_text(result, "reason", "no reason given"));
 }
 
-/* "6 cells: 5 pass, 1 fail in 61.2s" */
+/* "6 cells: 5 pass, 1 fail in 61.2s"; "3 cells of shard 1/2: 3 pass in 30s" */
 static void summary(FILE *out, const json_t *run, const json_t *results, const struct output_options *o)
 {
 	size_t counts[VERDICTS] = { 0 }, cells = 0, trials = json_array_size(results), i;
 	int64_t wall_ns = json_number(json_object_get(run, "run"), "wall_ns", 0);
 	char text[UNITS_TEXT_MAX];
+	const char *shard = json_text(json_object_get(run, "run"), "shard", NULL);
 	const char *sep = ": ";
 	const json_t *result;
 
@@ -342,6 +343,8 @@ static void summary(FILE *out, const json_t *run, const json_t *results, const s
 	if (trials != cells)
 		fprintf(out, "%zu trials of ", trials);
 	fprintf(out, "%zu cell%s", cells, cells == 1 ? "" : "s");
+	if (shard)
+		fprintf(out, " of shard %s", shard);
 	for (i = 0; i < VERDICTS; i++) {
 		if (!counts[i])
 			continue;
