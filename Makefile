@@ -89,7 +89,7 @@ format:
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/oomlab $(DESTDIR)$(PREFIX)/share/oomlab
 	install $(B)/oomlab $(DESTDIR)$(PREFIX)/bin
-	install $(B)/oomlab-stress $(B)/oomlab-agent guest/kernels/fetch $(DESTDIR)$(PREFIX)/libexec/oomlab
+	install $(B)/oomlab-stress $(B)/oomlab-agent guest/kernels/fetch guest/kernels/apt.sh $(DESTDIR)$(PREFIX)/libexec/oomlab
 	install -d $(DESTDIR)$(PREFIX)/share/oomlab/kernels
 	cp -r scenarios $(DESTDIR)$(PREFIX)/share/oomlab
 	install -m 644 guest/kernels/table.tsv guest/kernels/options.tsv $(DESTDIR)$(PREFIX)/share/oomlab/kernels
