@@ -58,7 +58,7 @@ $(B)/oomlab-stress: $(call static,$(STRESS_C)) $(B)/libstatic.a
 	$(Q)$(CC) -static -Wl,--gc-sections $(LDFLAGS) -o $@ $^
 
 # libcgroup reads user names in functions that are never called here; the linker warns about them all the same.
-$(B)/oomlab-agent: $(call static,guest/agent.c $(CORE_C)) $(B)/libstatic.a
+$(B)/oomlab-agent: $(call static,guest/agent.c guest/tune.c $(CORE_C)) $(B)/libstatic.a
 	$(call say,LD)
 	$(Q)$(CC) -static -Wl,--gc-sections,--no-warnings $(LDFLAGS) -o $@ $^ -lcgroup -ljansson
 

@@ -6,6 +6,7 @@
  */
 #include "cgroups/cgroups.h"
 #include "guest/initramfs.h"
+#include "guest/tune.h"
 #include "harness/engine/engine.h"
 #include "lib/blackbox.h"
 #include "lib/err.h"
@@ -316,6 +317,9 @@ static int run_trial(struct blackbox *bb, const json_t *machine, struct err *e)
 				      .may_change_machine = true };
 	int r;
 
+	r = tune_machine("", machine, bb, e);
+	if (r < 0)
+		return r;
 	r = find_swap(machine, swap, e);
 	if (r < 0)
 		return r;

@@ -258,6 +258,7 @@ static int start_in(const json_t *spec, const char *dir, const char *box_path, b
 		.memory_bytes = guest_memory(spec),
 		.cpus = (unsigned int)json_number(guest_machine(spec), "cpus", 1),
 		.nodes = json_object_get(guest_machine(spec), "nodes"),
+		.distances = json_object_get(guest_machine(spec), "distances"),
 		.initramfs_fd = initramfs,
 		.swap_fd = swap,
 		.pmem_bytes = backing == SWAP_NVDIMM ? guest_swap_bytes(spec) : 0,

@@ -87,11 +87,17 @@ uint64_t guest_host_memory(const json_t *spec)
 void guest_modules(const json_t *spec, struct guest_modules *ret)
 {
 	const struct swap_kind *swap = guest_swap_kind(spec);
+	const char *compressor = json_text(json_object_get(guest_machine(spec), "zswap"), "compressor", NULL);
 	size_t i;
 
 	memset(ret, 0, sizeof(*ret));
 	for (i = 0; swap && swap->modules[i]; i++)
 		ret->names[i] = swap->modules[i];
+	if (!compressor)
+		return;
+	/* By the alias under which the kernel itself asks for it. Whether it has it is seen after boot. */
+	snprintf(ret->compressor, sizeof(ret->compressor), "-crypto-%s", compressor);
+	ret->names[i] = ret->compressor;
 }
 
 static int nodes_fit(const json_t *spec, struct err *why)

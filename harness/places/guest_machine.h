@@ -42,6 +42,7 @@ uint64_t guest_host_memory(const json_t *spec);
 /* Modules a guest needs, as modules_resolve() takes them: NULL-terminated. */
 struct guest_modules {
 	const char *names[GUEST_MODULES_MAX + 1];
+	char compressor[96]; /* zswap's, as one of the names */
 };
 void guest_modules(const json_t *spec, struct guest_modules *ret);
 

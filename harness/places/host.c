@@ -3,6 +3,7 @@
 #include "harness/places/place.h"
 
 #include "cgroups/cgroups.h"
+#include "guest/tune.h"
 #include "harness/engine/engine.h"
 #include "harness/engine/undo.h"
 #include "lib/clock.h"
@@ -65,7 +66,7 @@ static int machine_matches(const json_t *machine, const struct cg_system *sys, s
 		return err_set(why, EOPNOTSUPP,
 			       "this machine has its memory controller on cgroup v%d, the scenario wants %s",
 			       sys->version, cgroup);
-	return 0;
+	return tune_met("", machine, why);
 }
 
 static int limits_exist(const json_t *spec, const struct cg_system *sys, struct err *why)

@@ -14,7 +14,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#define ARGS_MAX          96
+#define ARGS_MAX          384 /* 64 CPUs in 8 nodes with their distances take 320 */
 #define CONSOLE_BYTES_MAX (16u << 20)
 #define PANIC             "Kernel panic - not syncing: "
 
@@ -74,6 +74,20 @@ int qemu_find(char ret_path[], size_t room)
 	return -ENOENT;
 }
 
+static void add_distances(struct args *a, const json_t *distances)
+{
+	const json_t *row, *one;
+	size_t i, k;
+
+	json_array_foreach (distances, i, row)
+		json_array_foreach (row, k, one) {
+			if (i == k)
+				continue; /* 10 always */
+			add(a, "-numa");
+			add(a, "dist,src=%zu,dst=%zu,val=%lld", i, k, (long long)json_integer_value(one));
+		}
+}
+
 /* CPUs are dealt to the nodes in turn. */
 static void add_nodes(struct args *a, const struct qemu_setup *s)
 {
@@ -92,6 +106,7 @@ static void add_nodes(struct args *a, const struct qemu_setup *s)
 		add(a, "-numa");
 		add(a, "cpu,node-id=%zu,socket-id=%u", cpu % n, cpu);
 	}
+	add_distances(a, s->distances);
 }
 
 /*

@@ -20,7 +20,8 @@ struct qemu_setup {
 	const char *append; /* kernel command line */
 	uint64_t memory_bytes;
 	unsigned int cpus;
-	const json_t *nodes; /* array of bytes; NULL or empty: no NUMA */
+	const json_t *nodes;     /* array of bytes; NULL or empty: no NUMA */
+	const json_t *distances; /* between them, array of arrays; NULL or empty: QEMU's */
 	int initramfs_fd;
 	int swap_fd;          /* image of the swap disk; -1: none */
 	uint64_t pmem_bytes;  /* of a persistent memory device; 0: none */

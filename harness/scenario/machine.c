@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The machine: place, kernel, memory nodes, swap. */
+/* The machine: place, kernel, memory nodes, huge pages, swap. */
 #include "harness/scenario/bind.h"
 #include "harness/scenario/kinds.h"
 
@@ -9,7 +9,10 @@
 #include <string.h>
 
 /* mkswap(8) wants ten pages. */
-#define SWAP_BYTES_MIN (64 << 10)
+#define SWAP_BYTES_MIN  (64 << 10)
+#define HUGE_PAGE_BYTES (2 << 20)
+/* Of a node to itself, as ACPI and the kernel have it. */
+#define DISTANCE_SELF 10
 
 static json_t *place_absent(struct binder *b, const struct key *key)
 {
@@ -58,27 +61,94 @@ static json_t *bind_swap(struct binder *b, const struct key *key, struct fy_node
 	return json_null();
 }
 
+static void check_nodes(struct binder *b, const json_t *machine, struct fy_node *node)
+{
+	const json_t *nodes = json_object_get(machine, "nodes"), *one;
+	char have[UNITS_TEXT_MAX], want[UNITS_TEXT_MAX], what[128];
+	int64_t sum = 0, memory = json_number(machine, "memory", 0);
+	size_t i;
+
+	json_array_foreach (nodes, i, one)
+		sum += json_integer_value(one);
+	if (!json_array_size(nodes) || sum == memory)
+		return;
+	snprintf(what, sizeof(what), "together %s; allowed: exactly machine.memory, %s",
+		 size_format(have, (uint64_t)sum), size_format(want, (uint64_t)memory));
+	bind_complain_key(b, node, "nodes", what);
+}
+
+/* What is wrong with row i of the distances between count nodes; false: nothing. */
+static bool row_wrong(const json_t *row, size_t i, size_t count, char what[128])
+{
+	size_t k;
+
+	if (json_array_size(row) != count) {
+		snprintf(what, 128, "row %zu: length %zu; allowed: %zu, one to each node", i,
+			 json_array_size(row), count);
+		return true;
+	}
+	for (k = 0; k < count; k++) {
+		long long value = json_integer_value(json_array_get(row, k));
+
+		if ((k == i) == (value == DISTANCE_SELF))
+			continue;
+		snprintf(what, 128, "%lld from node %zu to %zu; allowed: %s", value, i, k,
+			 k == i ? "10 to itself" : "11 to 255 to another");
+		return true;
+	}
+	return false;
+}
+
+static void check_distances(struct binder *b, const json_t *machine, struct fy_node *node)
+{
+	const json_t *distances = json_object_get(machine, "distances"), *row;
+	size_t rows = json_array_size(distances), i;
+	size_t count = json_array_size(json_object_get(machine, "nodes"));
+	char what[128];
+
+	if (rows == count || rows == 0) {
+		json_array_foreach (distances, i, row)
+			if (row_wrong(row, i, count, what))
+				break;
+		if (i == rows)
+			return;
+	} else {
+		snprintf(what, sizeof(what), "rows: %zu; allowed: as many as machine.nodes has entries, %zu",
+			 rows, count);
+	}
+	bind_complain_key(b, node, "distances", what);
+}
+
+static void check_hugepages(struct binder *b, const json_t *machine, struct fy_node *node)
+{
+	int64_t bytes = json_number(machine, "hugepages", 0), memory = json_number(machine, "memory", 0);
+	const char *text = node_text(map_get(node, "hugepages"));
+	char quoted[SHOWN_MAX], limit[UNITS_TEXT_MAX], what[SHOWN_MAX + 80];
+
+	if (!text || (bytes % HUGE_PAGE_BYTES == 0 && bytes < memory))
+		return;
+	if (bytes < memory)
+		snprintf(what, sizeof(what), "%s is not a whole number of huge pages; allowed: steps of 2M",
+			 shown(quoted, text));
+	else
+		snprintf(what, sizeof(what), "%s is all of the RAM; allowed: less than machine.memory, %s",
+			 shown(quoted, text), size_format(limit, (uint64_t)memory));
+	bind_complain_key(b, node, "hugepages", what);
+}
+
 static json_t *bind_machine(struct binder *b, const struct key *key, struct fy_node *node)
 {
-	json_t *machine, *nodes, *one;
-	int64_t sum = 0;
-	size_t i;
+	json_t *machine;
 
 	if (node && node_is_blank(node)) {
 		bind_complain(b, node, "has no value; {} asks for all defaults");
 		return NULL;
 	}
 	machine = bind_fixed(b, key, node);
-	nodes = json_object_get(machine, "nodes");
-	json_array_foreach (nodes, i, one)
-		sum += json_integer_value(one);
-	if (!b->failed && json_array_size(nodes) && sum != json_number(machine, "memory", -1)) {
-		char have[UNITS_TEXT_MAX], want[UNITS_TEXT_MAX], what[128];
-
-		snprintf(what, sizeof(what), "together %s; allowed: exactly machine.memory, %s",
-			 size_format(have, (uint64_t)sum),
-			 size_format(want, (uint64_t)json_number(machine, "memory", 0)));
-		bind_complain_key(b, node, "nodes", what);
+	if (!b->failed) {
+		check_nodes(b, machine, node);
+		check_distances(b, machine, node);
+		check_hugepages(b, machine, node);
 	}
 	if (!b->in_guest && json_flag(machine, "deterministic", false))
 		bind_complain_key(

@@ -94,6 +94,9 @@ static void modules(void **state)
 	(void)state;
 	needs("", "");
 	needs(", \"swap\": {\"kind\": \"disk\", \"size\": 67108864}", "virtio_pci virtio_blk ");
+	needs(", \"swap\": {\"kind\": \"zram\", \"size\": 67108864}, \"zswap\": {\"compressor\": \"lz4\"}",
+	      "-lzo-rle zram -crypto-lz4 ");
+	needs(", \"zswap\": {\"compressor\": null}", "");
 	needs(", \"swap\": {\"kind\": \"none\", \"size\": 67108864}", "");
 }
 

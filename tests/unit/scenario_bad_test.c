@@ -13,6 +13,7 @@
 #include "tests/unit/scenario_known.h"
 
 #define GOOD    "scenario: s\nprocesses: {hog: {run: [memset]}}\n"
+#define NODES   "nodes: [128M, 128M], distances: "
 #define BAD     "tests/fixtures/scenarios/bad.yaml"
 #define EXAMPLE "tests/fixtures/scenarios/example.yaml"
 
@@ -196,6 +197,49 @@ static void test_names(void **state)
 		    "F:3:29: stop.timeout: '0s' is out of range; allowed: ");
 }
 
+/* Keys of the machine that must fit each other, and the words of the others. */
+static void test_machine(void **state)
+{
+	static const char *const cases[][2] = {
+		{ "hugepages: 3M",
+		  "22: machine.hugepages: '3M' is not a whole number of huge pages; allowed: steps of 2M" },
+		{ "hugepages: 256M",
+		  "22: machine.hugepages: '256M' is all of the RAM; allowed: less than machine.memory, 256M" },
+		{ "hugepages: 2", "22: machine.hugepages: '2' is no size; " },
+		{ "thp: on",
+		  "16: machine.thp: 'on' is none of the choices; allowed: always, madvise, never" },
+		{ "thp: alw", "16: machine.thp: 'alw' is none of the choices; " },
+		{ "mglru: 1", "18: machine.mglru: '1' is neither true nor false; " },
+		{ "zswap: on", "18: machine.zswap: is one value; allowed: a mapping" },
+		{ "zswap: {compressor: ../x}", "31: machine.zswap.compressor: '../x' is no name; " },
+		{ "zswap: {max_pool_percent: 0}",
+		  "37: machine.zswap.max_pool_percent: '0' is out of range; " },
+		{ "zswap: {zpool: x}",
+		  "19: machine.zswap: unknown key 'zpool'; allowed: enabled, compressor, " },
+		{ "distances: [[10]]",
+		  "24: machine.distances: rows: 1; allowed: as many as machine.nodes has entries, 0" },
+		{ "distances: [[10, 300]]", "28: machine.distances.0.1: '300' is out of range; " },
+		{ "distances: [10]", "23: machine.distances.0: is one value; allowed: a list" },
+		{ NODES "[[10, 20]]",
+		  "45: machine.distances: rows: 1; allowed: as many as machine.nodes has entries, 2" },
+		{ NODES "[[10, 20], [20]]",
+		  "45: machine.distances: row 1: length 1; allowed: 2, one to each node" },
+		{ NODES "[[11, 20], [20, 10]]",
+		  "45: machine.distances: 11 from node 0 to 0; allowed: 10 to itself" },
+		{ NODES "[[10, 20], [10, 10]]",
+		  "45: machine.distances: 10 from node 1 to 0; allowed: 11 to 255 to another" },
+	};
+	char text[512], want[512];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		snprintf(text, sizeof(text), GOOD "machine: {%s}\n", cases[i][0]);
+		snprintf(want, sizeof(want), "F:3:%s", cases[i][1]);
+		assert_says(text, want);
+	}
+}
+
 static void test_where(void **state)
 {
 	(void)state;
@@ -344,9 +388,10 @@ int main(void)
 		cmocka_unit_test(test_all_in_one_go), cmocka_unit_test(test_files),
 		cmocka_unit_test(test_large),         cmocka_unit_test(test_text),
 		cmocka_unit_test(test_deep),          cmocka_unit_test(test_yaml),
-		cmocka_unit_test(test_names),         cmocka_unit_test(test_where),
-		cmocka_unit_test(test_options),       cmocka_unit_test(test_bounded),
-		cmocka_unit_test(test_truncated),     cmocka_unit_test(test_replaced),
+		cmocka_unit_test(test_names),         cmocka_unit_test(test_machine),
+		cmocka_unit_test(test_where),         cmocka_unit_test(test_options),
+		cmocka_unit_test(test_bounded),       cmocka_unit_test(test_truncated),
+		cmocka_unit_test(test_replaced),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
