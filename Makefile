@@ -24,7 +24,12 @@ UNIT_C   := $(wildcard tests/unit/*_test.c)
 obj       = $(patsubst %.c,$(B)/obj/%.o,$(1))
 UNITS    := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_C))
 
-all: $(B)/oomlab $(B)/oomlab-stress $(B)/oomlab-agent
+# 32-bit guests need the same two programs in 32 bits; ci/deps gets what those are built with.
+I386      ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/oomlab/i386
+HAVE_I386 := $(and $(wildcard /usr/lib32/libc.a),$(wildcard $(I386)/package))
+I386_C    := -m32 -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -isystem $(I386)/usr/include
+
+all: $(B)/oomlab $(B)/oomlab-stress $(B)/oomlab-agent $(if $(HAVE_I386),i386,no-i386)
 
 $(B)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -62,6 +67,13 @@ $(B)/oomlab-agent: $(call static,guest/agent.c guest/tune.c $(CORE_C)) $(B)/libs
 	$(call say,LD)
 	$(Q)$(CC) -static -Wl,--gc-sections,--no-warnings $(LDFLAGS) -o $@ $^ -lcgroup -ljansson
 
+i386:
+	$(Q)$(MAKE) $(if $(V),,-s) --no-print-directory B=$(B)/i386 CFLAGS='$(CFLAGS) $(I386_C)' \
+		LDFLAGS='$(LDFLAGS) -m32 -L$(I386)/usr/lib/i386-linux-gnu' $(B)/i386/oomlab-stress $(B)/i386/oomlab-agent
+
+no-i386:
+	@echo 'make: programs for 32-bit guests are left out; ci/deps gets what they are built with'
+
 $(B)/unit/%: $(B)/obj/tests/unit/%.o $(B)/harness.a $(B)/lib.a
 	@mkdir -p $(@D)
 	$(call say,LD)
@@ -90,6 +102,10 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/oomlab $(DESTDIR)$(PREFIX)/share/oomlab
 	install $(B)/oomlab $(DESTDIR)$(PREFIX)/bin
 	install $(B)/oomlab-stress $(B)/oomlab-agent guest/kernels/fetch guest/kernels/apt.sh $(DESTDIR)$(PREFIX)/libexec/oomlab
+ifneq ($(HAVE_I386),)
+	install -d $(DESTDIR)$(PREFIX)/libexec/oomlab/i386
+	install $(B)/i386/oomlab-stress $(B)/i386/oomlab-agent $(DESTDIR)$(PREFIX)/libexec/oomlab/i386
+endif
 	install -d $(DESTDIR)$(PREFIX)/share/oomlab/kernels
 	cp -r scenarios $(DESTDIR)$(PREFIX)/share/oomlab
 	install -m 644 guest/kernels/table.tsv guest/kernels/options.tsv $(DESTDIR)$(PREFIX)/share/oomlab/kernels
@@ -97,6 +113,6 @@ install: all
 clean:
 	rm -rf $(B)
 
-.PHONY: all units demo check bench lint format install clean
+.PHONY: all i386 no-i386 units demo check bench lint format install clean
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -72,6 +72,17 @@ struct bb_header {
 	char seal[512]; /* why the engine stopped; valid when sealed is set */
 };
 
+/* A 32-bit guest's agent writes what a 64-bit harness reads. */
+#define BB_AT(type, member, at)                                                                              \
+	_Static_assert(offsetof(struct type, member) == (at), "the same in 32 and 64 bits")
+BB_AT(bb_header, size, 16);
+BB_AT(bb_header, used, 32);
+BB_AT(bb_header, live, 48);
+BB_AT(bb_header, seal, 80);
+BB_AT(bb_record, payload, 16);
+BB_AT(bb_sample, values, 8);
+#undef BB_AT
+
 struct blackbox {
 	struct bb_header *header; /* start of the mapping */
 	size_t size;

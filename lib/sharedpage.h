@@ -7,6 +7,7 @@
 #ifndef OOMLAB_LIB_SHAREDPAGE_H
 #define OOMLAB_LIB_SHAREDPAGE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define SHARED_MAGIC      0x4d4f4f21u
@@ -42,6 +43,9 @@ struct shared_page {
 	uint64_t check_errors;    /* bytes that did not read back as written */
 	char note[160];           /* one line for people, NUL-terminated */
 };
+
+_Static_assert(offsetof(struct shared_page, allocated_bytes) == 16 && sizeof(struct shared_page) == 200,
+	       "the same in 32 and 64 bits");
 
 /*
  * The bell is one end of a stream socket pair. The stressor sends one byte at

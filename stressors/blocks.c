@@ -10,6 +10,7 @@ const struct option_info block_options[] = {
 	{ .name = "limit",
 	  .kind = OPTION_SIZE,
 	  .fallback = "0",
+	  .total = true,
 	  .help = "amount to reach; 0: until refused or killed" },
 	{ .name = "pause", .kind = OPTION_DURATION, .fallback = "0", .help = "wait after each block" },
 	{ .name = "hold",

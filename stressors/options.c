@@ -15,14 +15,18 @@ static uint64_t upper(const struct option_info *o)
 {
 	if (o->max)
 		return o->max;
-	return o->kind == OPTION_SIZE ? SIZE_LIMIT - 1 : INT64_MAX;
+	if (o->kind != OPTION_SIZE)
+		return INT64_MAX;
+	return (o->total ? TOTAL_LIMIT : SIZE_LIMIT) - 1;
 }
 
 /* A bound as people write it. */
 static const char *bound(const struct option_info *o, uint64_t value, char buf[UNITS_TEXT_MAX])
 {
+	if (o->kind == OPTION_SIZE && value == TOTAL_LIMIT - 1)
+		return "just under 128T";
 	if (o->kind == OPTION_SIZE && value == SIZE_LIMIT - 1)
-		return sizeof(void *) == 8 ? "just under 128T" : "just under 4G";
+		return "just under 4G";
 	if (o->kind == OPTION_SIZE)
 		return size_format(buf, value);
 	if (o->kind == OPTION_DURATION)

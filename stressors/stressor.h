@@ -17,8 +17,9 @@
 
 #define OPTIONS_MAX 24
 #define FOREVER     UINT64_MAX
-/* Beyond what any process can map: 47 bits, or 32. */
-#define SIZE_LIMIT ((uint64_t)1 << (sizeof(void *) == 8 ? 47 : 32))
+/* Beyond what any process can map: 47 bits, or 32. So a size fits a size_t; a total need not. */
+#define SIZE_LIMIT  ((uint64_t)1 << (sizeof(void *) == 8 ? 47 : 32))
+#define TOTAL_LIMIT ((uint64_t)1 << 47)
 
 enum option_kind {
 	OPTION_SIZE,     /* bytes; 4K, 1.5G */
@@ -33,7 +34,8 @@ struct option_info {
 	enum option_kind kind;
 	const char *fallback;       /* the default, as a user would write it; not for flags */
 	uint64_t min;               /* base units */
-	uint64_t max;               /* base units; 0: SIZE_LIMIT - 1 for sizes, INT64_MAX for others */
+	uint64_t max;               /* base units; 0: the limit less 1 for sizes, INT64_MAX for others */
+	bool total;                 /* a size that is asked for in pieces: its limit is TOTAL_LIMIT */
 	const char *const *choices; /* ended by NULL */
 	bool forever;               /* a duration that may also be "forever": FOREVER */
 	const char *help;           /* one line */

@@ -11,15 +11,27 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import time
 
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-STRESS = ROOT / os.environ.get("OOMLAB_BUILD", "build") / "oomlab-stress"
+BUILD = ROOT / os.environ.get("OOMLAB_BUILD", "build")
+STRESS = BUILD / "oomlab-stress"
+STRESS_32 = BUILD / "i386/oomlab-stress"
 M = 1 << 20
 PHASES = ["start", "run", "hold", "done", "enomem", "signal", "error"]
 WAIT_S = 20
+
+
+@pytest.fixture(autouse=True, params=[STRESS, STRESS_32], ids=["64", "32"])
+def program(request, monkeypatch):
+    """Each test is about both programs."""
+    if not request.param.exists():
+        pytest.skip(f"{request.param.relative_to(ROOT)} is not there: ci/deps gets what it is built with")
+    monkeypatch.setattr(sys.modules[__name__], "STRESS", request.param)
+    return request.param
 
 
 def stress(*args, **kwargs):
@@ -194,6 +206,18 @@ def test_refused_by_hand():
     assert (done.returncode, end) == (3, "allocation refused")
     assert allocated == touched and allocated % (10 * M) == 0 and 180 * M < allocated < 200 * M
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("program", [STRESS_32], indirect=True)
+def test_32_bits_are_refused_what_they_cannot_address():
+    """An amount may be more than that, and is counted right up to the refusal; one block may not."""
+    done = stress("malloc", "--limit=8G")
+    allocated, touched, end = summary(done.stdout)
+    assert (done.returncode, touched, end) == (3, 0, "allocation refused")
+    assert 2048 * M < allocated < 4096 * M and allocated % M == 0
+    assert f"malloc of {M} bytes refused after {allocated} bytes" in done.stderr
+    done = stress("malloc", "--block=5G", "--limit=8G")
+    assert (done.returncode, done.stdout) == (2, "") and "1B to just under 4G" in done.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
