@@ -1,26 +1,22 @@
 // SPDX-License-Identifier: MIT
 #include "guest/kernels.h"
 
+#include "guest/kernel_cache.h"
+#include "guest/script.h"
 #include "lib/paths.h"
 #include "lib/units.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define TABLE_BYTES_MAX (64u << 10)
 #define COLUMNS         7
-#define REASON_FD       3 /* fetch writes to it why it failed */
 
 static int copy_text(char *to, size_t room, const char *from)
 {
@@ -167,42 +163,6 @@ int kernels_check_image(const char *path, char ret_version[KERNEL_TEXT_MAX], cha
 	return 0;
 }
 
-/* A file "DIR/version" of one line. */
-static int read_version(const char *dir, char ret[KERNEL_TEXT_MAX], struct err *e)
-{
-	AUTO_FREE char *text = NULL;
-	char path[PATH_LEN_MAX];
-	int r;
-
-	r = path_format(path, "%s/version", dir);
-	if (r < 0)
-		return err_errno(e, -r, "%s", dir);
-	r = file_read(path, KERNEL_TEXT_MAX, &text, NULL, e);
-	if (r < 0)
-		return r;
-	text[strcspn(text, "\n")] = 0;
-	if (copy_text(ret, KERNEL_TEXT_MAX, text) < 0 || strchr(ret, '/'))
-		return err_set(e, EBADMSG, "%s: holds no kernel version", path);
-	return 0;
-}
-
-/* What the cache holds for k->dir. The directory appears whole or not at all. */
-static int look_into_cache(struct kernel *k, struct err *e)
-{
-	int r;
-
-	k->cached = access(k->dir, F_OK) == 0;
-	if (!k->cached)
-		return 0;
-	r = read_version(k->dir, k->version, e);
-	if (r < 0)
-		return r;
-	if (path_format(k->vmlinuz, "%s/vmlinuz", k->dir) < 0 ||
-	    path_format(k->modules_dir, "%s/modules/lib/modules/%s", k->dir, k->version) < 0)
-		return err_errno(e, ENAMETOOLONG, "%s", k->dir);
-	return kernels_check_image(k->vmlinuz, (char[KERNEL_TEXT_MAX]){ 0 }, (char[KERNEL_TEXT_MAX]){ 0 }, e);
-}
-
 /* MODULES may be the directory with modules.dep or a root above lib/modules/VERSION. */
 static int find_modules(struct kernel *k, const char *given, struct err *e)
 {
@@ -271,29 +231,6 @@ const struct kernel_row *kernels_row(const struct kernel_table *table, const cha
 	return row;
 }
 
-/* "debian:6.1" -> "CACHE/debian-6.1" */
-static int dir_in(const char *cache, const char *name, char ret[PATH_LEN_MAX], struct err *e)
-{
-	int r = path_format(ret, "%s/%s", cache, name);
-	char *p;
-
-	if (r < 0)
-		return err_errno(e, -r, "%s/%s", cache, name);
-	for (p = strrchr(ret, '/'); *p; p++)
-		if (*p == ':')
-			*p = '-';
-	return 0;
-}
-
-static int cache_path(char ret[PATH_LEN_MAX], struct err *e)
-{
-	int r = paths_cache("kernels", ret);
-
-	return r < 0 ? err_errno(e, -r,
-				 "the kernel cache: neither XDG_CACHE_HOME nor HOME is an absolute path")
-		     : 0;
-}
-
 int kernels_find_in(const struct kernel_table *table, const char *cache, const char *name, struct kernel *ret,
 		    struct err *e)
 {
@@ -317,9 +254,9 @@ int kernels_find_in(const struct kernel_table *table, const char *cache, const c
 	k.in_table = true;
 	k.memory_min_bytes = row->memory_min_bytes;
 	strcpy(k.arch, row->arch);
-	r = dir_in(cache, name, k.dir, e);
+	r = kernel_cache_dir(cache, name, k.dir, e);
 	if (r == 0)
-		r = look_into_cache(&k, e);
+		r = kernel_cache_look(&k, e);
 	if (r == 0)
 		*ret = k;
 	return r;
@@ -334,95 +271,32 @@ int kernels_find(const char *name, struct kernel *ret, struct err *e)
 	r = kernels_load(&table, e);
 	if (r < 0)
 		return r;
-	r = cache_path(cache, e);
+	r = kernel_cache_path(cache, e);
 	if (r < 0)
 		return r;
 	return kernels_find_in(&table, cache, name, ret, e);
 }
 
-/* What fetch is started with; found before the fork. */
-struct fetch {
-	char program[PATH_LEN_MAX], table[PATH_LEN_MAX], apt[PATH_LEN_MAX];
-	bool refresh;
-	int reason_fd;
-};
-
-/* In the child: fetch dies with us, hears our signals and writes to standard error alone. */
-static void exec_fetch(const struct fetch *f, const struct kernel *k, pid_t parent)
-{
-	sigset_t none;
-
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	if (getppid() != parent)
-		_exit(1);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGPIPE, SIG_DFL);
-	dup2(STDERR_FILENO, STDOUT_FILENO);
-	setenv("OOMLAB_KERNELS_TABLE", f->table, 1);
-	/* dup2() to itself would leave it close-on-exec */
-	if (f->reason_fd == REASON_FD ? fcntl(REASON_FD, F_SETFD, 0) == 0
-				      : f->reason_fd >= 0 && dup2(f->reason_fd, REASON_FD) >= 0)
-		setenv("OOMLAB_REASON_FD", "3", 1);
-	else
-		unsetenv("OOMLAB_REASON_FD");
-	if (f->refresh)
-		execl(f->program, f->program, "--refresh", k->name, k->dir, f->apt, (char *)NULL);
-	else
-		execl(f->program, f->program, k->name, k->dir, f->apt, (char *)NULL);
-	dprintf(STDERR_FILENO, "%s: exec: %s\n", f->program, strerror(errno));
-	_exit(127);
-}
-
-static int find_fetch(struct fetch *f, struct err *e)
-{
-	int r = table_path(f->table, e);
-
-	if (r < 0)
-		return r;
-	r = paths_helper("fetch", f->program);
-	if (r < 0)
-		return err_errno(e, -r, "fetch, which gets guest kernels");
-	r = paths_cache("apt", f->apt);
-	return r < 0 ? err_errno(e, -r, "the cache directory") : 0;
-}
-
-/* fetch's status and its own words as an error. */
-static int fetch_failed(const struct kernel *k, int reason_fd, int status, struct err *e)
-{
-	char reason[1024] = "";
-
-	if (WIFSIGNALED(status))
-		return err_set(e, EINTR, "kernel %s: fetching it was ended by signal %d", k->name,
-			       WTERMSIG(status));
-	if (reason_fd >= 0 && pread(reason_fd, reason, sizeof(reason) - 1, 0) > 0)
-		reason[strcspn(reason, "\n")] = 0;
-	return reason[0] ? err_set(e, EIO, "kernel %s could not be fetched: %s", k->name, reason)
-			 : err_set(e, EIO, "kernel %s could not be fetched (exit %d of fetch)", k->name,
-				   WEXITSTATUS(status));
-}
-
 static int run_fetch(const struct kernel *k, bool refresh, struct err *e)
 {
-	AUTO_CLOSE int reason_fd = memfd_create("reason", MFD_CLOEXEC);
-	struct fetch f = { .refresh = refresh, .reason_fd = reason_fd };
-	pid_t parent = getpid(), pid;
-	int status, r;
+	struct script s = { .name = "fetch", .does = "fetched", .kernel = k->name, .stdin_fd = -1 };
+	char table[PATH_LEN_MAX], apt[PATH_LEN_MAX];
+	size_t n = 0;
+	int r;
 
-	r = find_fetch(&f, e);
+	r = table_path(table, e);
 	if (r < 0)
 		return r;
-	pid = fork();
-	if (pid < 0)
-		return err_errno(e, errno, "fork");
-	if (pid == 0)
-		exec_fetch(&f, k, parent);
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return err_errno(e, errno, "waitpid");
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-		return 0;
-	return fetch_failed(k, reason_fd, status, e);
+	r = paths_cache("apt", apt);
+	if (r < 0)
+		return err_errno(e, -r, "the cache directory");
+	s.table = table;
+	if (refresh)
+		s.arguments[n++] = "--refresh";
+	s.arguments[n++] = k->name;
+	s.arguments[n++] = k->dir;
+	s.arguments[n++] = apt;
+	return script_run(&s, e);
 }
 
 static int fetch_and_look(struct kernel *k, bool refresh, struct err *e)
@@ -431,7 +305,7 @@ static int fetch_and_look(struct kernel *k, bool refresh, struct err *e)
 
 	if (r < 0)
 		return r;
-	r = look_into_cache(k, e);
+	r = kernel_cache_look(k, e);
 	if (r == 0 && !k->cached)
 		return err_set(e, ENOENT, "%s: fetch left nothing there", k->dir);
 	return r;
@@ -447,48 +321,15 @@ int kernels_refresh(struct kernel *k, struct err *e)
 	return fetch_and_look(k, true, e);
 }
 
-/* The lock of fetch; -1 in *ret_fd when nothing was ever fetched. */
-static int lock_fetch(const char *name, int *ret_fd, struct err *e)
-{
-	char path[PATH_LEN_MAX];
-	int fd;
-
-	if (paths_cache("apt/lock", path) < 0)
-		return err_errno(e, ENOENT, "the cache directory");
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd < 0 && errno != ENOENT)
-		return err_errno(e, errno, "%s: open", path);
-	if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		int code = errno;
-
-		close(fd);
-		return code == EWOULDBLOCK
-			       ? err_set(e, EBUSY, "kernel %s is not removed: a fetch is running", name)
-			       : err_errno(e, code, "%s: flock", path);
-	}
-	*ret_fd = fd;
-	return 0;
-}
-
 int kernels_remove(const char *name, struct err *e)
 {
-	char cache[PATH_LEN_MAX], dir[PATH_LEN_MAX], part[PATH_LEN_MAX];
-	AUTO_CLOSE int lock = -1;
+	char cache[PATH_LEN_MAX], dir[PATH_LEN_MAX], lock[PATH_LEN_MAX];
 	int r;
 
-	r = cache_path(cache, e);
+	r = kernel_cache_path(cache, e);
 	if (r == 0)
-		r = dir_in(cache, name, dir, e);
-	if (r == 0)
-		r = lock_fetch(name, &lock, e);
-	if (r < 0)
-		return r;
-	/* Gone in one step; a name that the next fetch clears away if we are killed. */
-	r = path_format(part, "%s.part.%d", dir, (int)getpid());
-	if (r < 0)
-		return err_errno(e, -r, "%s", dir);
-	if (rename(dir, part) < 0)
-		return errno == ENOENT ? 0 : err_errno(e, errno, "%s: rename", dir);
-	r = tree_remove(part, e);
-	return r < 0 ? r : 1;
+		r = kernel_cache_dir(cache, name, dir, e);
+	if (r == 0 && paths_cache("apt/lock", lock) < 0)
+		r = err_errno(e, ENOENT, "the cache directory");
+	return r < 0 ? r : kernel_cache_remove(name, dir, NULL, lock, "a fetch", e);
 }

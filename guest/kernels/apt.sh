@@ -6,7 +6,7 @@
 # keyring: nothing is installed, nothing of the system's apt is used or changed, root is
 # not needed. What is made of them appears in one rename, or not at all. To be sourced by
 # a script under set -eu that sets
-#   name           what it fetches, for messages
+#   name           what it fetches, for messages; doing, unless that is "fetching"
 #   dest  apt_dir  where the result goes; where apt's roots and the lock are
 #   marker         a file of the result that says it is whole
 #   refresh        1: fetch what is there already too; what is there stays until then
@@ -30,7 +30,7 @@ wait_s=1200
 child=
 part=
 
-say() { echo "fetching $name: $*" >&2; }
+say() { echo "${doing:-fetching} $name: $*" >&2; }
 
 die() {
 	if [ "${OOMLAB_REASON_FD:-}" = 3 ]; then
