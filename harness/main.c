@@ -17,6 +17,7 @@ static const struct verb {
 	const char *about;
 } verbs[] = {
 	{ "run", verb_run, "run scenarios and judge what happened" },
+	{ "merge", verb_merge, "put the shards of a run together" },
 	{ "list", verb_list, "what there is: stressors, scenarios, metrics, kernels, places, formats" },
 	{ "stress", verb_stress, "run one stressor by hand" },
 	{ "kernels", verb_kernels, "the kernels of guests: list, fetch, diff, remove" },

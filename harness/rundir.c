@@ -4,6 +4,7 @@
 #include "lib/json.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,17 +13,28 @@
 #include <time.h>
 #include <unistd.h>
 
-static int make_given(const char *out, struct rundir *d, struct err *e)
+/* 0: absent, 1: empty; a dangling link is neither. */
+static int look_at(const char *out, struct err *e)
 {
 	int r = dir_is_empty(out);
+	struct stat st;
 
 	if (r == 0)
 		return err_set(e, ENOTEMPTY,
 			       "--out %s: is not empty; give a directory that is empty or does not exist",
 			       out);
-	if (r < 0 && r != -ENOENT)
-		return err_errno(e, -r, "--out %s", out);
-	d->made = r == -ENOENT;
+	if (r == -ENOENT && lstat(out, &st) < 0)
+		return 0;
+	return r < 0 ? err_errno(e, -r, "--out %s", out) : 1;
+}
+
+static int make_given(const char *out, struct rundir *d, struct err *e)
+{
+	int r = look_at(out, e);
+
+	if (r < 0)
+		return r;
+	d->made = r == 0;
 	r = dir_make(out, e);
 	if (r < 0)
 		return r;
@@ -55,22 +67,92 @@ static int make_default(const char *name, const char *stamp, struct rundir *d, s
 	return r < 0 ? r : err_set(e, EEXIST, "%s: exists, and so do its next 1000 names", d->shown);
 }
 
-int rundir_make(const char *out, const char *name, struct rundir *ret, struct err *e)
+static void stamp_now(struct rundir *d, char stamp[32])
 {
 	time_t now = time(NULL);
 	struct tm utc;
+
+	gmtime_r(&now, &utc);
+	strftime(stamp, 32, "%Y%m%dT%H%M%SZ", &utc);
+	strftime(d->started, sizeof(d->started), "%Y-%m-%dT%H:%M:%SZ", &utc);
+}
+
+int rundir_make(const char *out, const char *name, struct rundir *ret, struct err *e)
+{
 	char stamp[32];
 	int r;
 
 	memset(ret, 0, sizeof(*ret));
-	gmtime_r(&now, &utc);
-	strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", &utc);
-	strftime(ret->started, sizeof(ret->started), "%Y-%m-%dT%H:%M:%SZ", &utc);
+	stamp_now(ret, stamp);
 	r = out ? make_given(out, ret, e) : make_default(name, stamp, ret, e);
 	if (r < 0)
 		return r;
 	if (!realpath(ret->shown, ret->path))
 		return err_errno(e, errno, "%s", ret->shown);
+	return 0;
+}
+
+/* "a/b/" is "b" in "a"; the folder is made if it is not there, and its real path given. */
+static int split_out(const char *out, char folder[PATH_LEN_MAX], char name[NAME_MAX + 1], struct err *e)
+{
+	char path[PATH_LEN_MAX], *slash;
+	size_t len = strlen(out);
+	const char *last;
+	int r;
+
+	while (len > 1 && out[len - 1] == '/')
+		len--;
+	r = path_format(path, "%.*s", (int)len, out);
+	if (r < 0)
+		return err_errno(e, -r, "--out %s", out);
+	slash = strrchr(path, '/');
+	last = slash ? slash + 1 : path;
+	if (!*last || !strcmp(last, ".") || !strcmp(last, "..") || strlen(last) > NAME_MAX - 20)
+		return err_set(e, EINVAL, "--out %s: allowed: a directory's name", out);
+	snprintf(name, NAME_MAX + 1, "%s", last);
+	if (slash)
+		*slash = 0;
+	r = slash && path[0] ? dir_make(path, e) : 0;
+	if (r == 0 && !realpath(!slash ? "." : path[0] ? path : "/", folder))
+		r = err_errno(e, errno, "--out %s", out);
+	return r;
+}
+
+int rundir_stage(const char *out, struct rundir *ret, struct err *e)
+{
+	char folder[PATH_LEN_MAX], name[NAME_MAX + 1], real[PATH_LEN_MAX], stamp[32];
+	int r, n;
+
+	memset(ret, 0, sizeof(*ret));
+	stamp_now(ret, stamp);
+	r = look_at(out, e);
+	if (r >= 0) /* what is there may be a link, or "." */
+		r = split_out(r == 1 && realpath(out, real) ? real : out, folder, name, e);
+	for (n = 1; r == 0 && n <= 1000; n++) {
+		r = path_format(ret->path, "%s/.%s.merging.%d", folder, name, n);
+		if (r < 0)
+			return err_errno(e, -r, "--out %s", out);
+		if (mkdir(ret->path, 0755) == 0) {
+			ret->made = true;
+			snprintf(ret->shown, sizeof(ret->shown), "%s", out);
+			return 0;
+		}
+		if (errno != EEXIST)
+			return err_errno(e, errno, "--out %s: %s: mkdir", out, ret->path);
+	}
+	return r < 0 ? r
+		     : err_set(e, EEXIST, "%s: exists, and so do those of the 999 names before it",
+			       ret->path);
+}
+
+/* Over an empty directory too; one that has been filled meanwhile is left alone by the kernel. */
+int rundir_publish(struct rundir *d, const char *out, struct err *e)
+{
+	char real[PATH_LEN_MAX];
+
+	if (rename(d->path, realpath(out, real) ? real : out) < 0)
+		return err_errno(e, errno, "--out %s: rename", out);
+	d->made = false;
 	return 0;
 }
 

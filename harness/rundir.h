@@ -20,6 +20,13 @@ struct rundir {
  */
 int rundir_make(const char *out, const char *name, struct rundir *ret, struct err *e);
 
+/*
+ * For a run that is to appear whole or not at all: a directory beside out,
+ * ".NAME.merging.N"; d->path is that one until rundir_publish() has made it out.
+ */
+int rundir_stage(const char *out, struct rundir *ret, struct err *e);
+int rundir_publish(struct rundir *d, const char *out, struct err *e);
+
 /* Takes it away again, for an invocation that turns out not to run at all. */
 void rundir_discard(struct rundir *d);
 

@@ -50,7 +50,7 @@ static const char help[] =
 	"  --repeat N             trials of each cell (default 1)\n"
 	"  --deterministic        as --set machine.deterministic=true; trials of a cell must be the same\n"
 	"  --seed N               as --set machine.seed=N: another interleaving of deterministic trials\n"
-	"  --shard I/N            only the I-th of N shares of the cells\n"
+	"  --shard I/N            only the I-th of N shares of the cells; oomlab merge puts them together\n"
 	"  --jobs N               trials at a time (default: 1 on the host, else one a core)\n"
 	"  --out DIR              the run directory, absent or empty (default results/runs/<time>-<scenario>)\n"
 	"  --format F             table (default), tap, json\n"

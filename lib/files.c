@@ -220,3 +220,64 @@ int dir_is_empty(const char *path)
 	closedir(dir);
 	return empty;
 }
+
+static int copy_all(int from, int to)
+{
+	char block[1 << 16];
+	ssize_t n;
+	int r = 0;
+
+	while (r == 0 && (n = read(from, block, sizeof(block))) != 0) {
+		if (n > 0)
+			r = write_all(to, block, (size_t)n);
+		else if (errno != EINTR)
+			r = -errno;
+	}
+	return r;
+}
+
+static int file_copy(const char *from, const char *to, struct err *e)
+{
+	AUTO_CLOSE int in = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int out, r;
+
+	if (in < 0)
+		return err_errno(e, errno, "%s: open", from);
+	out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (out < 0)
+		return err_errno(e, errno, "%s: open", to);
+	r = copy_all(in, out);
+	if (close(out) < 0 && r == 0)
+		r = -errno;
+	return r < 0 ? err_errno(e, -r, "%s: copy to %s", from, to) : 0;
+}
+
+/* Why a link is refused (another file system, another owner, none there) is no matter: a copy is as good. */
+static int link_one(const char *from, const char *to, const char *name, struct err *e)
+{
+	char source[PATH_LEN_MAX], target[PATH_LEN_MAX];
+	struct stat st;
+
+	if (path_format(source, "%s/%s", from, name) < 0 || path_format(target, "%s/%s", to, name) < 0)
+		return err_errno(e, ENAMETOOLONG, "%s/%s", from, name);
+	if (lstat(source, &st) < 0)
+		return err_errno(e, errno, "%s: stat", source);
+	if (!S_ISREG(st.st_mode))
+		return err_set(e, EINVAL, "%s: is no file; allowed here: files alone", source);
+	return link(source, target) == 0 ? 0 : file_copy(source, target, e);
+}
+
+int dir_link(const char *from, const char *to, struct err *e)
+{
+	DIR *dir = opendir(from);
+	struct dirent *d;
+	int r = 0;
+
+	if (!dir)
+		return err_errno(e, errno, "%s", from);
+	while (r == 0 && (d = readdir(dir)))
+		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
+			r = link_one(from, to, d->d_name, e);
+	closedir(dir);
+	return r;
+}

@@ -37,6 +37,12 @@ int tree_remove(const char *path, struct err *e);
 /* 1 when path is a directory without entries, 0 when it has some, -errno (-ENOENT, -ENOTDIR, ...). */
 int dir_is_empty(const char *path);
 
+/*
+ * Puts the files of one directory into another that is there: hard links where
+ * the file systems allow, else copies. -EINVAL when it holds anything but files.
+ */
+int dir_link(const char *from, const char *to, struct err *e);
+
 #define PATH_LEN_MAX 4096
 
 /* snprintf into a path buffer; -ENAMETOOLONG when it does not fit. */

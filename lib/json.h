@@ -13,6 +13,9 @@ const char *json_text(const json_t *object, const char *key, const char *fallbac
 int64_t json_number(const json_t *object, const char *key, int64_t fallback);
 bool json_flag(const json_t *object, const char *key, bool fallback);
 
+/* A whole object from a file of at most bytes_max; the error says line and column. The caller's to free. */
+int json_read(const char *path, size_t bytes_max, json_t **ret, struct err *e);
+
 /* Pretty JSON with keys in the order they were set and a final newline, whole or not at all. */
 int json_write(const char *path, const json_t *value, struct err *e);
 
