@@ -330,12 +330,31 @@ static int run_trial(struct blackbox *bb, const json_t *machine, struct err *e)
 	return engine_run(&setup, e);
 }
 
+/* A deterministic guest's kernel is told to leave them to us (guest_command_line() has the reason). */
+static int start_cpus(const json_t *machine, struct err *e)
+{
+	json_int_t cpus = json_flag(machine, "deterministic", false) ? json_number(machine, "cpus", 1) : 1;
+	json_int_t cpu;
+	char path[PATH_LEN_MAX];
+	int r = 0;
+
+	for (cpu = 1; r == 0 && cpu < cpus; cpu++) {
+		path_format(path, "/sys/devices/system/cpu/cpu%lld/online", (long long)cpu);
+		r = file_put(path, "1", e);
+	}
+	if (r == -ENOENT)
+		r = err_set(e, EOPNOTSUPP, "this kernel has no %s: it starts no CPU after it has booted",
+			    path);
+	return r;
+}
+
 static int run_box(struct blackbox *bb, struct err *e)
 {
 	json_error_t where;
 	size_t len;
 	const char *text = bb_spec(bb, &len);
 	json_t *spec = json_loadb(text, len, 0, &where);
+	const json_t *machine = json_object_get(spec, "machine");
 	int r;
 
 	if (!spec)
@@ -345,9 +364,11 @@ static int run_box(struct blackbox *bb, struct err *e)
 		bb_seal(bb, "probe");
 		r = 0;
 	} else {
-		r = load_modules(e);
+		r = start_cpus(machine, e);
 		if (r == 0)
-			r = run_trial(bb, json_object_get(spec, "machine"), e);
+			r = load_modules(e);
+		if (r == 0)
+			r = run_trial(bb, machine, e);
 	}
 	json_decref(spec);
 	return r;

@@ -77,26 +77,6 @@ int guest_kvm_offered(struct err *why)
 	return 0;
 }
 
-/*
- * With a second CPU and QEMU's count of instructions (7.2) 5.10 and 6.1 never got past "Booting SMP
- * configuration"; why is not known. 6.12 boots; Linux 6.5 changed how CPUs are started.
- */
-static bool repeatable(const struct kernel *k, const json_t *spec, struct err *why)
-{
-	int major = 0, minor = 0;
-
-	if (strcmp(k->arch, "i386") == 0) {
-		err_set(why, EOPNOTSUPP, "machine.deterministic: not with a 32-bit kernel (%s)", k->name);
-		return false;
-	}
-	if (json_number(guest_machine(spec), "cpus", 1) < 2 ||
-	    sscanf(k->version, "%d.%d", &major, &minor) < 2 || major > 6 || (major == 6 && minor >= 5))
-		return true;
-	err_set(why, EOPNOTSUPP, "machine.deterministic: kernel %s does not start a second CPU then: cpus: 1",
-		k->version);
-	return false;
-}
-
 static int guest_can(const json_t *spec, const struct place_options *o, struct err *why)
 {
 	const json_t *machine = guest_machine(spec);
@@ -112,12 +92,13 @@ static int guest_can(const json_t *spec, const struct place_options *o, struct e
 	if (guest_memory(spec) < k.memory_min_bytes)
 		return err_set(why, EOPNOTSUPP, "%s does not boot with %s of memory: at least %s", k.name,
 			       size_format(have, guest_memory(spec)), size_format(want, k.memory_min_bytes));
-	if (strcmp(k.arch, "i386") == 0 && !guest_deterministic(spec))
+	if (strcmp(k.arch, "i386") == 0 && guest_deterministic(spec))
+		return err_set(why, EOPNOTSUPP, "machine.deterministic: not with a 32-bit kernel (%s)",
+			       k.name);
+	if (strcmp(k.arch, "i386") == 0)
 		return err_set(why, EOPNOTSUPP,
 			       "%s is a 32-bit kernel and the guest's first process a 64-bit program",
 			       k.name);
-	if (guest_deterministic(spec) && !repeatable(&k, spec, why))
-		return -EOPNOTSUPP;
 	if (guest_machine_fits(spec, o->accel, why) < 0)
 		return -EOPNOTSUPP;
 	if (o->accel && strcmp(o->accel, "kvm") == 0)
@@ -145,9 +126,6 @@ static int guest_prepare(const json_t *spec, const struct place_options *o, stru
 	r = kernels_find(json_text(guest_machine(spec), "kernel", NULL), &k, why);
 	if (r == 0)
 		r = kernels_ensure(&k, why);
-	/* Its version is known by now. */
-	if (r == 0 && guest_deterministic(spec) && !repeatable(&k, spec, why))
-		r = -EOPNOTSUPP;
 	if (r == 0)
 		r = find_modules(spec, &k, &modules, why);
 	if (r < 0)

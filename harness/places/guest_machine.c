@@ -155,6 +155,13 @@ int guest_machine_fits(const json_t *spec, const char *accel, struct err *why)
 /*
  * no_timer_check: the kernel waits for 10 ticks of the PIT and panics if they do not come in time, which
  * happens under TCG on a busy machine.
+ *
+ * maxcpus=1: the agent starts the other CPUs. With a count of instructions QEMU 7.2 gives a CPU all that is left
+ * until the next timer, and after a timer it begins with the first CPU again (rr_cpu_thread_fn(),
+ * icount_prepare_for_run()). Others run only after the first has waited (pause, hlt) or has set a timer that is the
+ * next one. Kernels before 6.5 wait for a CPU that they start by calling schedule() in a loop (do_boot_cpu()),
+ * while it waits for them with pause in wait_for_master_cpu(); at boot the tick is periodic, so nobody sets a timer,
+ * and it never runs again. Later every tick sets the next one.
  */
 int guest_command_line(const json_t *spec, char ret[GUEST_APPEND_MAX], struct err *e)
 {
@@ -162,9 +169,11 @@ int guest_command_line(const json_t *spec, char ret[GUEST_APPEND_MAX], struct er
 	bool v1 = strcmp(json_text(machine, "cgroup", "v2"), "v1") == 0;
 	const struct swap_kind *swap = guest_swap_kind(spec);
 	const char *more = json_text(machine, "cmdline", "");
+	bool fixed = guest_deterministic(spec);
 
-	if (snprintf(ret, GUEST_APPEND_MAX, "console=ttyS0 panic=-1 no_timer_check%s%s%s%s%s",
-		     guest_deterministic(spec) ? " nokaslr norandmaps" : "",
+	if (snprintf(ret, GUEST_APPEND_MAX, "console=ttyS0 panic=-1 no_timer_check%s%s%s%s%s%s",
+		     fixed ? " nokaslr norandmaps" : "",
+		     fixed && json_number(machine, "cpus", 1) > 1 ? " maxcpus=1" : "",
 		     swap && swap->cmdline ? swap->cmdline : "",
 		     v1 ? " cgroup_enable=memory swapaccount=1" : "", more[0] ? " " : "",
 		     more) >= GUEST_APPEND_MAX)

@@ -12,9 +12,10 @@ pytestmark = pytest.mark.usefixtures("qemu")
 
 SWAPPING = """
 scenario: swapping
-machine: {memory: 128M, swap: {size: 64M, kind: pmem}}
+machine: {memory: 128M, cpus: 2, nodes: [64M, 64M], swap: {size: 64M, kind: pmem}}
 processes:
   hog: {run: [memset]}
+  other: {run: [memset, --limit=16M, --hold=forever], oom_score_adj: -900}
 stop: {timeout: 20s}
 expect:
   - {that: hog.outcome, is: oom-killed}
@@ -31,7 +32,7 @@ def files_of(trial):
     return found
 
 
-def test_same_bytes_with_swap(lab):
+def test_same_bytes_with_swap_and_two_cpus(lab):
     """Two at a time, in one run; the second one's files are the first one's."""
     run = lab.run(lab.scenario(SWAPPING), "--deterministic", "--repeat=2", "--jobs=2", "--keep-blackbox",
                   seconds=GUEST_WAIT_S)
@@ -41,14 +42,14 @@ def test_same_bytes_with_swap(lab):
     assert not [name for name in first if first[name] != second[name]]
     spec = json.loads(first["spec.json"])
     assert spec["machine"]["deterministic"] is True and spec["machine"]["swap"] == {"size": 64 * M, "kind": "pmem"}
-    # Not for want of contents.
+    # Not for want of contents, nor of a CPU.
+    assert b"Booting Node 1 Processor 1" in first["console.log"]
     assert b"Killed process" in first["kmsg.log"] and first["system.csv"].count(b"\n") > 10
 
 
 REFUSED = {
     "disk": (["--set", "machine.swap.kind=disk"], EXIT_SKIP, "use kind pmem"),
     "KVM": (["--accel=kvm"], EXIT_SKIP, "KVM counts no instructions"),
-    "CPUs": (["--set", "machine.cpus=2"], EXIT_SKIP, "does not start a second CPU"),
     "steps": (["--set", "machine.swap.size=65M"], EXIT_SKIP, "steps of 2"),
     "host": (["--place=host"], EXIT_USAGE, "allowed: true with place guest"),
 }

@@ -157,7 +157,9 @@ static void deterministic(void **state)
 	swap_fits("zram", 64 * M, FIXED, NULL);
 	swap_fits("disk", 64 * M, FIXED,
 		  "machine.deterministic: disk swap completes when the host says so: use kind pmem");
-	has(FIXED, " nokaslr norandmaps", NULL);
+	has(FIXED, " nokaslr norandmaps", "maxcpus");
+	has(FIXED ", \"cpus\": 2", " maxcpus=1", NULL);
+	has(", \"cpus\": 2", "console", "maxcpus");
 	has("", "console", "nokaslr");
 }
 
