@@ -27,7 +27,7 @@ UNITS    := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_C))
 # 32-bit guests need the same two programs in 32 bits; ci/deps gets what those are built with.
 I386      ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/oomlab/i386
 HAVE_I386 := $(and $(wildcard /usr/lib32/libc.a),$(wildcard $(I386)/package))
-I386_C    := -m32 -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -isystem $(I386)/usr/include
+I386_C    := -m32 -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -isystem $(I386)/include
 
 all: $(B)/oomlab $(B)/oomlab-stress $(B)/oomlab-agent $(if $(HAVE_I386),i386,no-i386)
 
@@ -63,13 +63,16 @@ $(B)/oomlab-stress: $(call static,$(STRESS_C)) $(B)/libstatic.a
 	$(Q)$(CC) -static -Wl,--gc-sections $(LDFLAGS) -o $@ $^
 
 # libcgroup reads user names in functions that are never called here; the linker warns about them all the same.
+# Its --no-warnings would let undefined symbols pass too, so what it says is shown if it fails.
 $(B)/oomlab-agent: $(call static,guest/agent.c guest/tune.c $(CORE_C)) $(B)/libstatic.a
 	$(call say,LD)
-	$(Q)$(CC) -static -Wl,--gc-sections,--no-warnings $(LDFLAGS) -o $@ $^ -lcgroup -ljansson
+	$(Q)$(CC) -static -Wl,--gc-sections $(LDFLAGS) -o $@ $^ -lcgroup -ljansson 2>$@.said || \
+		{ cat $@.said >&2; rm -f $@ $@.said; exit 1; }
+	@rm -f $@.said
 
 i386:
 	$(Q)$(MAKE) $(if $(V),,-s) --no-print-directory B=$(B)/i386 CFLAGS='$(CFLAGS) $(I386_C)' \
-		LDFLAGS='$(LDFLAGS) -m32 -L$(I386)/usr/lib/i386-linux-gnu' $(B)/i386/oomlab-stress $(B)/i386/oomlab-agent
+		LDFLAGS='$(LDFLAGS) -m32 -L$(I386)/lib' $(B)/i386/oomlab-stress $(B)/i386/oomlab-agent
 
 no-i386:
 	@echo 'make: programs for 32-bit guests are left out; ci/deps gets what they are built with'
