@@ -77,6 +77,23 @@ int guest_kvm_offered(struct err *why)
 	return 0;
 }
 
+/* Its first process and its stressors, in the kernel's own width. Where only the 32-bit ones lack: -EOPNOTSUPP. */
+static int find_programs(const struct kernel *k, char ret_agent[PATH_LEN_MAX], char ret_stress[PATH_LEN_MAX],
+			 struct err *e)
+{
+	bool narrow = strcmp(k->arch, "i386") == 0;
+
+	if (paths_helper(narrow ? "i386/oomlab-agent" : "oomlab-agent", ret_agent) == 0 &&
+	    paths_helper(narrow ? "i386/oomlab-stress" : "oomlab-stress", ret_stress) == 0)
+		return 0;
+	if (narrow)
+		return err_set(e, EOPNOTSUPP,
+			       "%s is a 32-bit kernel, and the 32-bit oomlab-agent and oomlab-stress are not "
+			       "built: run ci/deps, then make",
+			       k->name);
+	return err_set(e, ENOENT, "oomlab-agent, oomlab-stress: not found beside oomlab");
+}
+
 static int guest_can(const json_t *spec, const struct place_options *o, struct err *why)
 {
 	const json_t *machine = guest_machine(spec);
@@ -95,10 +112,8 @@ static int guest_can(const json_t *spec, const struct place_options *o, struct e
 	if (strcmp(k.arch, "i386") == 0 && guest_deterministic(spec))
 		return err_set(why, EOPNOTSUPP, "machine.deterministic: not with a 32-bit kernel (%s)",
 			       k.name);
-	if (strcmp(k.arch, "i386") == 0)
-		return err_set(why, EOPNOTSUPP,
-			       "%s is a 32-bit kernel and the guest's first process a 64-bit program",
-			       k.name);
+	if (find_programs(&k, program, program, why) == -EOPNOTSUPP)
+		return -EOPNOTSUPP;
 	if (guest_machine_fits(spec, o->accel, why) < 0)
 		return -EOPNOTSUPP;
 	if (o->accel && strcmp(o->accel, "kvm") == 0)
@@ -147,9 +162,9 @@ static int make_initramfs(const json_t *spec, const struct kernel *k, struct err
 	struct module_list modules;
 	int fd, r;
 
-	if (paths_helper("oomlab-agent", agent) < 0 || paths_helper("oomlab-stress", stress) < 0)
-		return err_set(e, ENOENT, "oomlab-agent, oomlab-stress: not found beside oomlab");
-	r = find_modules(spec, k, &modules, e);
+	r = find_programs(k, agent, stress, e);
+	if (r == 0)
+		r = find_modules(spec, k, &modules, e);
 	if (r < 0)
 		return r;
 	fd = memfd_create("initramfs", MFD_CLOEXEC);

@@ -246,6 +246,20 @@ def test_qemu_missing(lab):
     assert "qemu-system-x86_64 is not installed: apt-get install" in run.trial().result["reason"]
 
 
+def test_32_bit_programs_missing(lab):
+    """A build without them; no kernel is fetched for that."""
+    (lab.tmp / "build").mkdir()
+    for name in "oomlab", "oomlab-stress", "oomlab-agent":
+        shutil.copy(OOMLAB.parent / name, lab.tmp / "build")
+    (lab.tmp / "guest").symlink_to(ROOT / "guest")
+    done = subprocess.run([lab.tmp / "build/oomlab", "run", lab.scenario(QUICK), "--kernel", "debian:6.1-686"],
+                          capture_output=True, text=True, timeout=60, check=False,
+                          env={**lab.env, "XDG_CACHE_HOME": str(lab.tmp / "cache")}, cwd=lab.tmp)
+    assert done.returncode == EXIT_SKIP, done
+    assert "debian:6.1-686 is a 32-bit kernel" in done.stdout and "run ci/deps, then make" in done.stdout
+    assert not (lab.tmp / "cache").exists()
+
+
 def test_broken_counts_more_than_skipped(lab):
     kernel = fake_kernel(lab.tmp / "reset", RESET)
     lab.scenario(NOKERNEL.format(kernel=kernel), "all/a.yaml")
