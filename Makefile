@@ -14,7 +14,7 @@ WARN   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 ALL_C  := -std=gnu11 $(WARN) $(if $(CI),-Werror) -fno-common -D_GNU_SOURCE -DOOMLAB_VERSION='"$(VERSION)"' -I. -MMD -MP
 SAN_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 SAN_C  := $(if $(SAN),$(SAN_FLAGS))
-DYN    := -lcgroup -lfyaml -ljansson -larchive -lkmod
+DYN    := -lcgroup -lfyaml -ljansson -larchive -lkmod -lxxhash
 
 LIB_C    := $(wildcard lib/*.c)
 CORE_C   := $(wildcard cgroups/*.c harness/engine/*.c harness/oracle/*.c)

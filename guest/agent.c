@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: MIT
 /*
- * The guest's PID 1: makes the machine usable, hands the black box in the
- * ivshmem BAR to the engine, and ends the machine. What goes wrong before the
- * box is found can only be said on the console; after that it seals the box.
+ * The guest's PID 1: makes the machine usable, finds the black box in the
+ * ivshmem BAR, stops the machine, and when it goes on finds the trial's spec in
+ * the box; hands it to the engine, and ends the machine. Up to the stop nothing
+ * depends on the trial, so that a snapshot of it serves any. What goes wrong
+ * before the box is found can only be said on the console; later it seals the
+ * box.
  */
 #include "cgroups/cgroups.h"
 #include "guest/initramfs.h"
 #include "guest/tune.h"
 #include "harness/engine/engine.h"
 #include "lib/blackbox.h"
+#include "lib/clock.h"
 #include "lib/err.h"
 #include "lib/files.h"
 #include "lib/json.h"
@@ -22,6 +26,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/io.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
@@ -38,6 +43,10 @@
 #define IVSHMEM     "0x1af4:0x1110"
 #define SWAP_SERIAL "oomlabswap"
 #define SMALL_FILE  4096
+/* docs/specs/pvpanic.txt of QEMU */
+#define PVPANIC_PORT     0x505
+#define PVPANIC_PANICKED 1
+#define SETTLE_NS        (20 * NS_PER_MS) /* two ticks of a kernel with 100 a second */
 
 static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
@@ -162,13 +171,12 @@ static bool is_swap_disk(const char *dir, const char *name)
 }
 
 /* The black box is BAR 2 of the ivshmem device; sysfs lets us map it without a driver. */
-static int open_box(struct blackbox *ret, struct err *e)
+static int map_box(void **ret_map, size_t *ret_size, struct err *e)
 {
 	char name[NAME_MAX + 1], path[PATH_LEN_MAX];
 	AUTO_CLOSE int fd = -1;
 	struct stat st;
 	void *map;
-	int r;
 
 	if (find_device(PCI_DEVICES, is_ivshmem, name) < 0)
 		return err_set(e, ENODEV, "no PCI device " IVSHMEM " (ivshmem) in " PCI_DEVICES);
@@ -181,23 +189,118 @@ static int open_box(struct blackbox *ret, struct err *e)
 	map = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (map == MAP_FAILED)
 		return err_errno(e, errno, "%s: mmap of %lld bytes", path, (long long)st.st_size);
-	r = bb_attach(map, (size_t)st.st_size, ret, e);
-	return r < 0 ? err_prefix(e, "%s", path) : 0;
+	*ret_map = map;
+	*ret_size = (size_t)st.st_size;
+	return 0;
+}
+
+static bool on_command_line(const char *word)
+{
+	AUTO_FREE char *text = NULL;
+	char *rest, *one;
+
+	if (file_read("/proc/cmdline", SMALL_FILE, &text, NULL, NULL) < 0)
+		return false;
+	for (rest = text; (one = strsep(&rest, " \n"));)
+		if (strcmp(one, word) == 0)
+			return true;
+	return false;
+}
+
+/* One byte to the pvpanic device's port: QEMU stops the machine within that instruction. */
+static int stop_machine(struct err *e)
+{
+	AUTO_CLOSE int fd = -1;
+
+	if (ioperm(PVPANIC_PORT, 1, 1) == 0) {
+		outb(PVPANIC_PANICKED, PVPANIC_PORT);
+		return 0;
+	}
+	/* Kernels without CONFIG_X86_IOPL_IOPERM */
+	fd = open("/dev/port", O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || pwrite(fd, (char[]){ PVPANIC_PANICKED }, 1, PVPANIC_PORT) != 1)
+		return err_errno(e, errno, "neither ioperm() nor /dev/port to stop the machine with");
+	return 0;
+}
+
+/*
+ * While QEMU comes to a halt its clock, a count of instructions, may jump to the
+ * next timer interrupt or not: that depends on which of its threads is faster.
+ * So we stay in user space until that interrupt is past in either case, and
+ * leave at the same instruction count: 2 ns each (shift=1), five to a turn; the
+ * nops make up for how far into a turn we were. Time stamps are in nanoseconds.
+ */
+static void rejoin(uint64_t until_ns)
+{
+#ifdef __x86_64__
+	unsigned int tries = 100;
+	uint64_t late_ns;
+
+	do {
+		until_ns += NS_PER_MS;
+		__asm__ volatile("1: rdtsc\n"
+				 "shl $32, %%rdx\n"
+				 "or %%rdx, %%rax\n"
+				 "cmp %[until], %%rax\n"
+				 "jb 1b\n"
+				 "sub %[until], %%rax\n"
+				 "mov %%rax, %[late]\n"
+				 "shr %%rax\n"
+				 "and $7, %%rax\n"
+				 "lea 2f(%%rip), %%rdx\n"
+				 "add %%rax, %%rdx\n"
+				 "jmp *%%rdx\n"
+				 "2: nop; nop; nop; nop; nop; nop; nop; nop\n"
+				 : [late] "=r"(late_ns)
+				 : [until] "r"(until_ns)
+				 : "rax", "rdx", "cc");
+		/* More: an interrupt came in between. */
+	} while (late_ns > 8 && --tries);
+#else
+	(void)until_ns; /* no deterministic guest is 32-bit */
+#endif
+}
+
+/* When this returns the trial's spec is in the box, maybe days later and in another QEMU. */
+static int park(void *map, struct err *e)
+{
+	bool deterministic = on_command_line(INITRAMFS_DETERMINISTIC);
+	uint64_t parked_ns;
+	int r;
+
+	tcdrain(STDERR_FILENO);
+	bb_park(map);
+	parked_ns = __builtin_ia32_rdtsc();
+	r = stop_machine(e);
+	if (r == 0 && deterministic)
+		rejoin(parked_ns + SETTLE_NS);
+	return r;
 }
 
 /* Before anything else is in the record: this is how the harness knows that the kernel came up. */
-static void record_boot(struct blackbox *bb)
+static void record_boot(struct blackbox *bb, const struct timespec *up)
 {
-	struct timespec up;
 	struct jsonw w;
 	char text[256];
 
-	clock_gettime(CLOCK_BOOTTIME, &up);
-	say("up after %lld.%03ld s", (long long)up.tv_sec, up.tv_nsec / 1000000);
 	jsonw_begin(&w, text, sizeof(text));
 	jsonw_str(&w, "event", "boot");
-	jsonw_int(&w, "uptime", up.tv_sec * 1000000000LL + up.tv_nsec);
+	jsonw_int(&w, "uptime", up->tv_sec * 1000000000LL + up->tv_nsec);
 	bb_append(bb, BB_EVENT, 0, text, jsonw_end(&w));
+}
+
+/*
+ * Turns that many times in place (SplitMix64 of the seed, below 2^20; 0 for 0):
+ * with a count of instructions as time, one turn is one position in a tick.
+ */
+static void turn(uint64_t seed)
+{
+	uint64_t z = seed + 0x9e3779b97f4a7c15, turns;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+	z = (z ^ z >> 27) * 0x94d049bb133111eb;
+	for (turns = seed ? (z ^ z >> 31) % (1 << 20) + 1 : 0; turns; turns--)
+		__asm__ volatile("" ::: "memory");
 }
 
 static int mount_v2(struct err *e)
@@ -348,25 +451,25 @@ static int start_cpus(const json_t *machine, struct err *e)
 	return r;
 }
 
-static int run_box(struct blackbox *bb, struct err *e)
+static int run_spec(struct blackbox *bb, const struct timespec *up, const struct err *boot, struct err *e)
 {
 	json_error_t where;
 	size_t len;
 	const char *text = bb_spec(bb, &len);
 	json_t *spec = json_loadb(text, len, 0, &where);
 	const json_t *machine = json_object_get(spec, "machine");
-	int r;
+	int r = 0;
 
 	if (!spec)
 		return err_set(e, EBADMSG, "spec: %s", where.text);
-	record_boot(bb);
+	record_boot(bb, up);
 	if (json_flag(spec, "probe", false)) {
 		bb_seal(bb, "probe");
-		r = 0;
+	} else if (boot->code) {
+		r = err_set(e, boot->code, "%s", boot->text);
 	} else {
 		r = start_cpus(machine, e);
-		if (r == 0)
-			r = load_modules(e);
+		turn((uint64_t)json_number(machine, "seed", 0));
 		if (r == 0)
 			r = run_trial(bb, machine, e);
 	}
@@ -383,10 +486,31 @@ static void seal_failure(struct blackbox *bb, const struct err *e)
 	bb_seal(bb, seal);
 }
 
+/* boot: what went wrong so far with what the box can tell. */
+static int run_box(void *map, size_t size, const struct err *boot, struct err *e)
+{
+	struct blackbox bb;
+	struct timespec up;
+	int r;
+
+	clock_gettime(CLOCK_BOOTTIME, &up);
+	say("up after %lld.%03ld s", (long long)up.tv_sec, up.tv_nsec / 1000000);
+	r = park(map, e);
+	if (r == 0)
+		r = bb_attach(map, size, &bb, e);
+	if (r < 0)
+		return r;
+	r = run_spec(&bb, &up, boot, e);
+	if (r < 0 && !bb.header->sealed)
+		seal_failure(&bb, e);
+	return r;
+}
+
 int main(void)
 {
-	struct blackbox bb = { 0 };
-	struct err e = ERR_INIT;
+	struct err boot = ERR_INIT, e = ERR_INIT;
+	size_t size = 0;
+	void *map = NULL;
 	int r;
 
 	if (getpid() != 1) {
@@ -397,12 +521,12 @@ int main(void)
 	json_object_seed(1);
 	r = mount_basics(&e);
 	if (r == 0)
-		r = open_box(&bb, &e);
-	if (r == 0)
-		r = run_box(&bb, &e);
+		r = map_box(&map, &size, &e);
+	if (r == 0) {
+		load_modules(&boot);
+		r = run_box(map, size, &boot, &e);
+	}
 	if (r < 0)
 		say("%s", e.text);
-	if (r < 0 && bb.header && !bb.header->sealed)
-		seal_failure(&bb, &e);
 	end_machine();
 }

@@ -33,33 +33,108 @@ static int map_fd(int fd, size_t size, bool writable, struct blackbox *ret)
 	return 0;
 }
 
+static int write_header(const struct blackbox *bb, const char *spec, size_t spec_len, struct err *e)
+{
+	struct bb_header *h = bb->header;
+
+	if (spec_len > bb->size / 4)
+		return err_set(e, EMSGSIZE, "black box of %zu bytes: a spec of %zu bytes does not fit",
+			       bb->size, spec_len);
+	memcpy((char *)h + BB_HEADER_BYTES, spec, spec_len);
+	h->version = BB_VERSION;
+	h->size = bb->size;
+	h->spec_len = spec_len;
+	h->used = records_start(h);
+	memcpy(h->magic, BB_MAGIC, sizeof(h->magic));
+	return 0;
+}
+
 int bb_create(const char *path, size_t bytes, const char *spec, size_t spec_len, struct blackbox *ret,
 	      struct err *e)
 {
-	AUTO_CLOSE int fd = -1;
-	struct bb_header *h;
+	AUTO_CLOSE int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	struct blackbox bb = { 0 };
 	int r;
 
-	if (spec_len > bytes / 4)
-		return err_set(e, EMSGSIZE, "%s: a spec of %zu bytes does not fit", path, spec_len);
-	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return err_errno(e, errno, "%s: create", path);
-	r = posix_fallocate(fd, 0, (off_t)bytes);
+	r = -posix_fallocate(fd, 0, (off_t)bytes);
 	if (r == 0)
-		r = -map_fd(fd, bytes, true, ret);
-	if (r) {
+		r = map_fd(fd, bytes, true, &bb);
+	if (r < 0)
+		err_errno(e, -r, "%s: allocate %zu bytes", path, bytes);
+	else
+		r = write_header(&bb, spec, spec_len, e);
+	if (r < 0) {
+		bb_close(&bb);
 		unlink(path);
-		return err_errno(e, r, "%s: allocate %zu bytes", path, bytes);
+		return r;
 	}
-	h = ret->header;
-	memcpy(h->magic, BB_MAGIC, sizeof(h->magic));
-	h->version = BB_VERSION;
-	h->size = bytes;
-	h->spec_len = spec_len;
-	memcpy((char *)h + BB_HEADER_BYTES, spec, spec_len);
-	h->used = records_start(h);
+	*ret = bb;
 	return 0;
+}
+
+/* Maps a file whatever is in it. */
+static int map_path(const char *path, bool writable, struct blackbox *ret, struct err *e)
+{
+	AUTO_CLOSE int fd = open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC);
+	struct stat st;
+	int r;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_errno(e, errno, "%s: open", path);
+	if (st.st_size < BB_HEADER_BYTES)
+		return err_set(e, EBADMSG, "%s: not a black box: %lld bytes", path, (long long)st.st_size);
+	r = map_fd(fd, (size_t)st.st_size, writable, ret);
+	return r < 0 ? err_errno(e, -r, "%s: mmap", path) : 0;
+}
+
+int bb_blank(const char *path, struct err *e)
+{
+	struct blackbox bb = { 0 }, whole;
+	int r;
+
+	r = map_path(path, true, &bb, e);
+	if (r < 0)
+		return r;
+	/* One that makes no sense may hold anything anywhere. */
+	memset(bb.header, 0, bb_attach(bb.header, bb.size, &whole, NULL) == 0 ? bb.header->used : bb.size);
+	bb_close(&bb);
+	return 0;
+}
+
+void bb_park(void *map)
+{
+	struct bb_header *h = map;
+
+	memcpy(h->magic, BB_MAGIC_PARKED, sizeof(h->magic));
+}
+
+bool bb_is_parked(const char *path)
+{
+	struct blackbox bb = { 0 };
+	bool is;
+
+	if (map_path(path, false, &bb, NULL) < 0)
+		return false;
+	is = memcmp(bb.header->magic, BB_MAGIC_PARKED, sizeof(bb.header->magic)) == 0;
+	bb_close(&bb);
+	return is;
+}
+
+int bb_format(const char *path, const char *spec, size_t spec_len, struct err *e)
+{
+	struct blackbox bb = { 0 };
+	int r;
+
+	r = map_path(path, true, &bb, e);
+	if (r < 0)
+		return r;
+	r = write_header(&bb, spec, spec_len, e);
+	bb_close(&bb);
+	if (r < 0)
+		err_prefix(e, "%s", path);
+	return r;
 }
 
 int bb_attach(void *map, size_t size, struct blackbox *ret, struct err *e)
@@ -82,22 +157,17 @@ int bb_attach(void *map, size_t size, struct blackbox *ret, struct err *e)
 
 int bb_open(const char *path, bool writable, struct blackbox *ret, struct err *e)
 {
-	AUTO_CLOSE int fd = open(path, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC);
 	struct blackbox raw = { 0 };
-	struct stat st;
 	int r;
 
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return err_errno(e, errno, "%s: open", path);
-	if (st.st_size < BB_HEADER_BYTES)
-		return err_set(e, EBADMSG, "%s: not a black box: %lld bytes", path, (long long)st.st_size);
-	r = map_fd(fd, (size_t)st.st_size, writable, &raw);
+	r = map_path(path, writable, &raw, e);
 	if (r < 0)
-		return err_errno(e, -r, "%s: mmap", path);
+		return r;
 	r = bb_attach(raw.header, raw.size, ret, e);
 	if (r < 0) {
 		bb_close(&raw);
-		return err_prefix(e, "%s", path);
+		err_prefix(e, "%s", path);
+		return r;
 	}
 	ret->size = raw.size;
 	ret->mapped = true;

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #define BB_MAGIC        "OOMLABBB"
+#define BB_MAGIC_PARKED "OOMLABPK"
 #define BB_VERSION      1
 #define BB_HEADER_BYTES 4096
 #define BB_BYTES_MIN    (1u << 20)
@@ -95,6 +96,16 @@ struct blackbox {
  */
 int bb_create(const char *path, size_t bytes, const char *spec, size_t spec_len, struct blackbox *ret,
 	      struct err *e);
+
+/*
+ * Takes header, spec and records away, so that a guest can boot with the box in
+ * place before it is known what for; bb_format() then writes the spec to it.
+ */
+int bb_blank(const char *path, struct err *e);
+/* What the guest writes to a blank box when it has booted and waits for the spec. */
+void bb_park(void *map);
+bool bb_is_parked(const char *path);
+int bb_format(const char *path, const char *spec, size_t spec_len, struct err *e);
 
 /* Maps a box that exists. A header that makes no sense is -EBADMSG. */
 int bb_open(const char *path, bool writable, struct blackbox *ret, struct err *e);

@@ -12,6 +12,11 @@
 /* First line of QEMU's --version; -ENOENT when it is not installed. */
 int guest_qemu_version(char *ret, size_t room);
 
+#define GUEST_LOG_MAX 512
+
+/* QEMU's own words, in one line; an empty log is taken away. */
+void guest_qemu_log(const char *path, char ret[GUEST_LOG_MAX]);
+
 /*
  * 0 when this machine's CPU says it can virtualise and /dev/kvm opens, else
  * -EOPNOTSUPP with the reason. That KVM works is known after a boot only.

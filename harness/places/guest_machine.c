@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "harness/places/guest_machine.h"
 
+#include "guest/initramfs.h"
 #include "harness/places/guest.h"
 #include "lib/json.h"
 #include "lib/units.h"
@@ -172,7 +173,7 @@ int guest_command_line(const json_t *spec, char ret[GUEST_APPEND_MAX], struct er
 	bool fixed = guest_deterministic(spec);
 
 	if (snprintf(ret, GUEST_APPEND_MAX, "console=ttyS0 panic=-1 no_timer_check%s%s%s%s%s%s",
-		     fixed ? " nokaslr norandmaps" : "",
+		     fixed ? " nokaslr norandmaps " INITRAMFS_DETERMINISTIC : "",
 		     fixed && json_number(machine, "cpus", 1) > 1 ? " maxcpus=1" : "",
 		     swap && swap->cmdline ? swap->cmdline : "",
 		     v1 ? " cgroup_enable=memory swapaccount=1" : "", more[0] ? " " : "",

@@ -15,6 +15,7 @@ struct place_options {
 	const char *cgroup_parent; /* host: --cgroup-parent, NULL: the default */
 	bool allow_host_changes;   /* host: sysctls and swap */
 	const char *accel;         /* guest: auto, kvm, tcg */
+	bool cold;                 /* guest: boots every one, neither uses nor makes snapshots */
 };
 
 /* One trial as a place sees it. The runner owns the paths and the directory. */

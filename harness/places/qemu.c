@@ -11,12 +11,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
+#include <xxhash.h>
 
-#define ARGS_MAX          384 /* 64 CPUs in 8 nodes with their distances take 320 */
-#define CONSOLE_BYTES_MAX (16u << 20)
-#define PANIC             "Kernel panic - not syncing: "
+#define ARGS_MAX 384 /* 64 CPUs in 8 nodes with their distances take 320 */
 
 struct args {
 	char *v[ARGS_MAX + 1];
@@ -177,6 +178,23 @@ static void add_machine(struct args *a, const struct qemu_setup *s)
 	add(a, "/dev/fd/%d", s->initramfs_fd);
 	add(a, "-append");
 	add(a, "%s", s->append);
+	if (!s->incoming)
+		return;
+	add(a, "-incoming");
+	add(a, "defer");
+}
+
+/* The guest's way to stop itself, and ours to go on. */
+static void add_control(struct args *a, const struct qemu_setup *s)
+{
+	add(a, "-device");
+	add(a, "pvpanic");
+	add(a, "-action");
+	add(a, "panic=pause");
+	add(a, "-chardev");
+	add(a, "socket,id=qmp,fd=%d", s->qmp_fd);
+	add(a, "-mon");
+	add(a, "chardev=qmp,mode=control");
 }
 
 static void add_devices(struct args *a, const struct qemu_setup *s)
@@ -185,14 +203,15 @@ static void add_devices(struct args *a, const struct qemu_setup *s)
 
 	escape(path, s->console_path);
 	add(a, "-chardev");
-	add(a, "file,id=console,path=%s", path);
+	add(a, "file,id=console,append=on,path=%s", path);
 	add(a, "-serial");
 	add(a, "chardev:console");
 	escape(path, s->box_path);
 	add(a, "-object");
 	add(a, "memory-backend-file,id=box,share=on,size=%" PRIu64 ",mem-path=%s", s->box_bytes, path);
 	add(a, "-device");
-	add(a, "ivshmem-plain,memdev=box");
+	/* Without master=on QEMU refuses to write a snapshot. */
+	add(a, "ivshmem-plain,memdev=box,master=on");
 	if (s->swap_fd < 0)
 		return;
 	/* The disk is thrown away with the guest: nothing needs to be flushed. */
@@ -200,6 +219,22 @@ static void add_devices(struct args *a, const struct qemu_setup *s)
 	add(a, "driver=file,node-name=swap,filename=/dev/fd/%d,locking=off,cache.no-flush=on", s->swap_fd);
 	add(a, "-device");
 	add(a, "virtio-blk-pci,drive=swap,serial=" QEMU_SWAP_SERIAL ",werror=report,rerror=report");
+}
+
+static int make_args(struct args *a, const struct qemu_setup *s, struct err *e)
+{
+	char program[PATH_LEN_MAX];
+
+	if (qemu_find(program, sizeof(program)) < 0)
+		return err_set(e, ENOENT, QEMU_PROGRAM " is not installed: apt-get install qemu-system-x86");
+	add(a, "%s", program);
+	add_machine(a, s);
+	add_devices(a, s);
+	add_control(a, s);
+	if (!a->failed)
+		return 0;
+	free_args(a);
+	return err_set(e, ENOMEM, QEMU_PROGRAM ": its arguments: out of memory");
 }
 
 static _Noreturn void exec_qemu(const struct qemu_setup *s, struct args *a, int log, pid_t parent)
@@ -218,6 +253,7 @@ static _Noreturn void exec_qemu(const struct qemu_setup *s, struct args *a, int 
 	dup2(log, STDOUT_FILENO);
 	dup2(log, STDERR_FILENO);
 	fcntl(s->initramfs_fd, F_SETFD, 0);
+	fcntl(s->qmp_fd, F_SETFD, 0);
 	if (s->swap_fd >= 0)
 		fcntl(s->swap_fd, F_SETFD, 0);
 	execv(a->v[0], a->v);
@@ -228,22 +264,16 @@ static _Noreturn void exec_qemu(const struct qemu_setup *s, struct args *a, int 
 int qemu_start(const struct qemu_setup *s, pid_t *ret_pid, struct err *e)
 {
 	struct args a = { .count = 0 };
-	char program[PATH_LEN_MAX];
 	pid_t parent = getpid(), pid;
 	AUTO_CLOSE int log = -1;
+	int r;
 
-	if (qemu_find(program, sizeof(program)) < 0)
-		return err_set(e, ENOENT, QEMU_PROGRAM " is not installed: apt-get install qemu-system-x86");
 	log = open(s->log_path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644);
 	if (log < 0)
 		return err_errno(e, errno, "%s: create", s->log_path);
-	add(&a, "%s", program);
-	add_machine(&a, s);
-	add_devices(&a, s);
-	if (a.failed) {
-		free_args(&a);
-		return err_set(e, ENOMEM, QEMU_PROGRAM ": its arguments: out of memory");
-	}
+	r = make_args(&a, s, e);
+	if (r < 0)
+		return r;
 	pid = fork();
 	if (pid == 0)
 		exec_qemu(s, &a, log, parent);
@@ -254,93 +284,83 @@ int qemu_start(const struct qemu_setup *s, pid_t *ret_pid, struct err *e)
 	return 0;
 }
 
-/* What follows ESC: "[...letter", "]...BEL", "(B" or one letter. Returns its end. */
-static const char *skip_escape(const char *p)
+/* Of a file or directory that is not read: when it was made, how large it is. What is not there is all zeros. */
+static void digest_stat(XXH3_state_t *state, const char *path)
 {
-	if (*p == '[') {
-		for (p++; *p && (*p < '@' || *p > '~') && *p != '\n'; p++)
-			;
-	} else if (*p == ']') {
-		for (p++; *p && *p != '\a' && *p != '\n'; p++)
-			;
-	} else if (*p == '(' || *p == ')') {
-		p++;
+	struct stat st = { 0 };
+	uint64_t facts[4] = { 0 };
+
+	if (stat(path, &st) == 0) {
+		facts[0] = (uint64_t)st.st_mtim.tv_sec;
+		facts[1] = (uint64_t)st.st_mtim.tv_nsec;
+		facts[2] = (uint64_t)st.st_size;
+		facts[3] = st.st_ino;
 	}
-	return *p && *p != '\n' ? p + 1 : p;
+	XXH3_128bits_update(state, facts, sizeof(facts));
 }
 
-void console_clean(char *text)
+static int digest_contents(XXH3_state_t *state, int fd, const char *what, struct err *e)
 {
-	const char *from = text;
-	char *to = text;
+	struct stat st;
+	void *map;
 
-	while (*from) {
-		unsigned char c = (unsigned char)*from++;
-
-		if (c == 0x1b)
-			from = skip_escape(from);
-		else if (c == '\n' || c == '\t' || (c >= ' ' && c < 0x7f))
-			*to++ = (char)c;
-	}
-	*to = 0;
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_errno(e, errno, "%s", what);
+	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+	if (map == MAP_FAILED)
+		return err_errno(e, errno, "%s: mmap", what);
+	XXH3_128bits_update(state, map, (size_t)st.st_size);
+	munmap(map, (size_t)st.st_size);
+	return 0;
 }
 
-/* The rest of a line after the first or last occurrence of word in text. */
-static void rest_after(const char *text, const char *word, bool last, char *ret, size_t room)
+static int digest_args(XXH3_state_t *state, const struct qemu_setup *s, struct err *e)
 {
-	const char *p = text, *found = NULL;
+	struct qemu_setup same = *s;
+	struct args a = { .count = 0 };
+	size_t i;
+	int r;
 
-	while ((last || !found) && (p = strstr(p, word))) {
-		p += strlen(word);
-		found = p;
-	}
-	ret[0] = 0;
-	if (found)
-		snprintf(ret, room, "%.*s", (int)strcspn(found, "\n"), found);
+	/* What is another file or number every time, and the guest cannot see. */
+	same.box_path = same.console_path = same.log_path = "";
+	same.initramfs_fd = same.qmp_fd = 0;
+	same.swap_fd = s->swap_fd < 0 ? -1 : 0;
+	same.incoming = false;
+	r = make_args(&a, &same, e);
+	if (r < 0)
+		return r;
+	for (i = 0; i < a.count; i++)
+		XXH3_128bits_update(state, a.v[i], strlen(a.v[i]) + 1);
+	digest_stat(state, a.v[0]);
+	free_args(&a);
+	return 0;
 }
 
-/* The last non-empty lines up to end, as many as fit. */
-static void tail(const char *text, const char *end, char *ret, size_t room)
+int qemu_digest(const struct qemu_setup *s, unsigned char ret[QEMU_DIGEST_BYTES], struct err *e)
 {
-	const char *start[CONSOLE_TAIL] = { NULL };
-	size_t seen = 0, len = 0, i;
-	const char *p;
+	/* Packages put new firmware there under the old names: that touches the directory. */
+	static const char *const firmware[] = { "/usr/share/seabios", "/usr/share/qemu" };
+	AUTO_CLOSE int kernel = open(s->kernel, O_RDONLY | O_CLOEXEC);
+	XXH3_state_t *state = XXH3_createState();
+	XXH128_canonical_t digest;
+	struct stat swap = { 0 };
+	size_t i;
+	int r;
 
-	for (p = text; p < end; p += strcspn(p, "\n"), p += *p == '\n')
-		if (*p != '\n')
-			start[seen++ % CONSOLE_TAIL] = p;
-	ret[0] = 0;
-	for (i = seen > CONSOLE_TAIL ? seen - CONSOLE_TAIL : 0; i < seen && len < room; i++) {
-		p = start[i % CONSOLE_TAIL];
-		len += (size_t)snprintf(ret + len, room - len, "\n  %.*s",
-					(int)(strcspn(p, "\n") < 120 ? strcspn(p, "\n") : 120), p);
-	}
-}
-
-void console_parse(char *text, struct console *ret)
-{
-	const char *panic;
-
-	console_clean(text);
-	/* After a panic come registers and a stack; what led to it stands before. */
-	panic = strstr(text, PANIC);
-	rest_after(text, PANIC, false, ret->panic, sizeof(ret->panic));
-	rest_after(text, "oomlab-agent: ", true, ret->agent, sizeof(ret->agent));
-	if (strncmp(ret->agent, "up after ", 9) == 0)
-		ret->agent[0] = 0;
-	tail(text, panic ? panic : text + strlen(text), ret->tail, sizeof(ret->tail));
-}
-
-void console_read(const char *path, struct console *ret)
-{
-	AUTO_FREE char *text = NULL;
-	size_t len, i;
-
-	memset(ret, 0, sizeof(*ret));
-	if (file_read(path, CONSOLE_BYTES_MAX, &text, &len, NULL) < 0)
-		return;
-	for (i = 0; i < len; i++)
-		if (!text[i])
-			text[i] = ' ';
-	console_parse(text, ret);
+	if (!state || XXH3_128bits_reset(state) != XXH_OK)
+		return err_errno(e, ENOMEM, "digest");
+	r = digest_args(state, s, e);
+	for (i = 0; i < sizeof(firmware) / sizeof(firmware[0]); i++)
+		digest_stat(state, firmware[i]);
+	if (r == 0)
+		r = digest_contents(state, kernel, s->kernel, e);
+	if (r == 0)
+		r = digest_contents(state, s->initramfs_fd, "initramfs", e);
+	if (s->swap_fd >= 0 && fstat(s->swap_fd, &swap) == 0)
+		XXH3_128bits_update(state, &swap.st_size, sizeof(swap.st_size));
+	XXH128_canonicalFromHash(&digest, XXH3_128bits_digest(state));
+	XXH3_freeState(state);
+	if (r == 0)
+		memcpy(ret, digest.digest, QEMU_DIGEST_BYTES);
+	return r;
 }

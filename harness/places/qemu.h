@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One QEMU process: how it is started, and what its console and its own log say afterwards. */
+/* One QEMU process: how it is started, and what tells one kind of start from another. */
 #ifndef OOMLAB_PLACES_QEMU_H
 #define OOMLAB_PLACES_QEMU_H
 
@@ -11,9 +11,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define QEMU_PROGRAM     "qemu-system-x86_64"
-#define QEMU_SWAP_SERIAL "oomlabswap" /* guest/agent.c looks for it */
-#define CONSOLE_TAIL     8            /* lines shown with an error */
+#define QEMU_PROGRAM      "qemu-system-x86_64"
+#define QEMU_DIGEST_BYTES 16
+#define QEMU_SWAP_SERIAL  "oomlabswap" /* guest/agent.c looks for it */
 
 struct qemu_setup {
 	const char *kernel; /* bzImage */
@@ -27,8 +27,10 @@ struct qemu_setup {
 	uint64_t pmem_bytes;  /* of a persistent memory device; 0: none */
 	const char *box_path; /* the black box */
 	uint64_t box_bytes;
-	const char *console_path; /* gets the serial console */
+	const char *console_path; /* the serial console is appended to it */
 	const char *log_path;     /* gets QEMU's own output */
+	int qmp_fd;               /* QEMU's end of a stream socket for QMP */
+	bool incoming;            /* boots nothing, but waits for a migrate-incoming */
 	bool kvm;
 	bool deterministic; /* time is a count of instructions; not with kvm */
 };
@@ -38,20 +40,15 @@ int qemu_find(char ret_path[], size_t room);
 
 /*
  * Starts QEMU as a child that dies with the caller, in a process group of its
- * own, without network, with QEMU's sandbox on.
+ * own, without network, with QEMU's sandbox on. The guest stops the machine by
+ * itself through a pvpanic device.
  */
 int qemu_start(const struct qemu_setup *s, pid_t *ret_pid, struct err *e);
 
-/* What a console.log tells. */
-struct console {
-	char panic[256]; /* after "Kernel panic - not syncing: "; "" when there is none */
-	char agent[256]; /* the agent's last complaint; "" when there is none */
-	char tail[1024]; /* the last lines, indented, one a line */
-};
-
-/* Takes away carriage returns, escape sequences and what cannot be printed, in place. */
-void console_clean(char *text);
-void console_parse(char *text, struct console *ret);
-void console_read(const char *path, struct console *ret);
+/*
+ * A digest of everything that goes into a boot: QEMU, its firmware and options,
+ * the contents of kernel and initramfs. Not where the box and the logs are.
+ */
+int qemu_digest(const struct qemu_setup *s, unsigned char ret[QEMU_DIGEST_BYTES], struct err *e);
 
 #endif

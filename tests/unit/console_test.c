@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* What a guest's console tells of its end. */
-#include "harness/places/qemu.h"
+#include "harness/places/console.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
