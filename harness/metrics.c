@@ -43,6 +43,7 @@ static const struct row process_rows[] = {
 	{ { "pgtables_peak", METRIC_BYTES, "highest VmPTE" }, MAX, "pgtables", NULL },
 	{ { "minor_faults", METRIC_COUNT, "minor page faults" }, FROM_END, "minor_faults", NULL },
 	{ { "major_faults", METRIC_COUNT, "major page faults" }, FROM_END, "major_faults", NULL },
+	{ { "vmas", METRIC_COUNT, "mappings it had when it ended by itself" }, SPECIAL, NULL, NULL },
 	{ { "oom_score_last", METRIC_COUNT, "oom_score at its last sample" }, LAST, "oom_score", NULL },
 };
 
@@ -233,6 +234,8 @@ static json_t *process_value(const struct record *r, size_t index, const json_t 
 		return json_of(reduce(r, SAMPLE_PROCESS, index, row));
 	if (!strcmp(row->metric.name, "duration"))
 		return duration(r, name);
+	if (!strcmp(row->metric.name, "vmas"))
+		process = record_event(r, "maps", "process", name);
 	value = json_object_get(process, row->metric.name);
 	return value ? json_incref(value) : json_null();
 }

@@ -183,6 +183,7 @@ static void ring(struct trial_run *t, unsigned int index)
 		break;
 	case BELL_LAST:
 		trial_tick(t, true);
+		process_maps(p, &t->rec);
 		process_ack(p);
 		break;
 	case BELL_GONE:

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "harness/engine/process.h"
 
+#include "harness/engine/maps.h"
 #include "lib/files.h"
 
 #include <errno.h>
@@ -191,6 +192,35 @@ enum bell process_bell(struct process *p, struct recorder *rec)
 void process_ack(struct process *p)
 {
 	(void)!send(p->bell, "a", 1, MSG_NOSIGNAL);
+}
+
+void process_maps(const struct process *p, struct recorder *rec)
+{
+	static struct maps maps;
+	struct jsonw *w;
+	size_t i;
+
+	if (maps_read("", p->pid, &maps) < 0)
+		return;
+	w = event_begin(rec, "maps");
+	jsonw_str(w, "process", p->spec->name);
+	if (maps.whole)
+		jsonw_uint(w, "vmas", maps.count);
+	else
+		jsonw_null(w, "vmas");
+	jsonw_array(w, "maps");
+	for (i = 0; i < maps.count && i < MAPS_LISTED_MAX; i++) {
+		char start[20];
+
+		snprintf(start, sizeof(start), "%08llx", (unsigned long long)maps.listed[i].start);
+		jsonw_object(w, NULL);
+		jsonw_str(w, "start", start);
+		jsonw_uint(w, "bytes", maps.listed[i].bytes);
+		jsonw_str(w, "perms", maps.listed[i].perms);
+		jsonw_str(w, "name", maps.listed[i].name);
+		jsonw_close(w);
+	}
+	event_end(rec);
 }
 
 bool process_output(struct process *p, struct recorder *rec)

@@ -55,6 +55,9 @@ enum bell {
 enum bell process_bell(struct process *p, struct recorder *rec);
 void process_ack(struct process *p);
 
+/* Records what it has mapped. */
+void process_maps(const struct process *p, struct recorder *rec);
+
 /* Reads its output into the record, up to a bound (the rest is read and dropped); false at its end. */
 bool process_output(struct process *p, struct recorder *rec);
 

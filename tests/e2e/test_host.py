@@ -46,6 +46,7 @@ def test_memset_in_64m_is_oom_killed(lab, kernel_log):
 
     assert victim["witnesses"] == {"kernel_log": True, "cgroup": True, "wait_status": True}
     assert victim["agree"] is True and result["reason"] is None
+    assert hog["metrics"]["vmas"] is None and not [one for one in trial.events if one["event"] == "maps"]
     assert trial.event("oom-kill")["pid"] == hog["pid"]
     assert trial.event("exit")["signal"] == signal.SIGKILL
     assert trial.rows("cgroups.csv", cgroup="app")[-1]["oom_kills"] == 1
@@ -64,6 +65,10 @@ def test_malloc_in_64m_reaches_its_limit(lab, kernel_log):
     assert (hog["outcome"], hog["exit_code"], hog["signal"], hog["phase"]) == ("exited", 0, None, "done")
     assert (hog["metrics"]["allocated"], hog["metrics"]["touched"]) == (1024 * M, 0)
     assert hog["metrics"]["vsize_peak"] >= 1024 * M and hog["metrics"]["rss_peak"] < 10 * M
+    # What it had mapped: blocks of 1 MiB next to each other are one mapping, or a few.
+    maps = run.trial().event("maps", process="hog")
+    assert hog["metrics"]["vmas"] == maps["vmas"] == len(maps["maps"]) < 20
+    assert sum(one["bytes"] for one in maps["maps"] if one["name"] == "") >= 1024 * M
     assert run.trial().result["victims"] == []
     assert hog["pid"] not in kernel_log.kills()
 
