@@ -14,23 +14,39 @@
 
 #define WANTED_MAX 256
 
-/* A number in the metric's own unit as people read it; a unit that would round it away is not used. */
-static void number_text(double value, enum metric_unit unit, char ret[64])
+static const char size_names[] = "BKMGT";
+
+/* The largest unit of sizes that does not round the value away. */
+static int size_unit(double value)
 {
-	static const char names[] = "BKMGT";
 	uint64_t bytes = (uint64_t)value;
-	char text[UNITS_TEXT_MAX];
 	int i = 0;
 
+	for (; bytes && bytes % 1024 == 0 && size_names[i + 1]; i++)
+		bytes /= 1024;
+	return i;
+}
+
+/* A number in the metric's own unit as people read it; a size in a unit that suits another one, like. */
+static void number_text_like(double value, double like, enum metric_unit unit, char ret[64])
+{
+	char text[UNITS_TEXT_MAX];
+
 	if (unit == METRIC_BYTES && value >= 0) {
-		for (; bytes && bytes % 1024 == 0 && names[i + 1]; i++)
-			bytes /= 1024;
-		snprintf(ret, 64, "%llu%c", (unsigned long long)bytes, names[i]);
+		int i = size_unit(like);
+		double scaled = ldexp(value, -10 * i);
+
+		snprintf(ret, 64, scaled < 1000 ? "%.4g%c" : "%.0f%c", scaled, size_names[i]);
 	} else if (unit == METRIC_NS && value >= 0) {
 		snprintf(ret, 64, "%s", duration_format(text, (uint64_t)value));
 	} else {
 		snprintf(ret, 64, "%.12g", value);
 	}
+}
+
+static void number_text(double value, enum metric_unit unit, char ret[64])
+{
+	number_text_like(value, value, unit, ret);
 }
 
 static void scalar_text(const json_t *value, enum metric_unit unit, char ret[64])
@@ -146,18 +162,37 @@ static bool holds(const json_t *expect, const json_t *got, enum metric_unit unit
 	return ok;
 }
 
+/* A value that is to be near another one, beside it: as texts in one unit, and how far off it is. */
+static json_t *comparison(const json_t *expect, const json_t *got, enum metric_unit unit)
+{
+	double near = json_number_value(json_object_get(expect, "near")), value = json_number_value(got);
+	json_t *off = json_is_number(got) && near != 0 ? json_real((value - near) / near) : json_null();
+	char wanted_text[64], got_text[64] = "none";
+
+	number_text(near, unit, wanted_text);
+	if (json_is_number(got))
+		number_text_like(value, near, unit, got_text);
+	return json_pack("{s:s, s:s, s:o, s:O}", "got", got_text, "wanted", wanted_text, "off", off, "within",
+			 json_object_get(expect, "within"));
+}
+
 json_t *verdict_expectation(const json_t *expect, const json_t *metrics)
 {
 	const char *that = json_text(expect, "that", "");
 	const struct metric *metric = metric_find(that);
 	json_t *got = json_object_get(metrics, that);
+	enum metric_unit unit = metric ? metric->unit : METRIC_COUNT;
 	char wanted[WANTED_MAX];
-	bool ok = holds(expect, got ? got : json_null(), metric ? metric->unit : METRIC_COUNT, wanted);
+	bool ok = holds(expect, got ? got : json_null(), unit, wanted);
+	json_t *judged;
 
 	ok = ok && got; /* what is not measured at all is not what null asks for */
-	return json_pack("{s:s, s:s, s:O, s:s, s:s}", "that", that, "wanted", wanted, "got",
-			 got ? got : json_null(), "verdict", ok ? "pass" : "fail", "at",
-			 json_text(expect, "at", ""));
+	judged = json_pack("{s:s, s:s, s:O, s:s, s:s}", "that", that, "wanted", wanted, "got",
+			   got ? got : json_null(), "verdict", ok ? "pass" : "fail", "at",
+			   json_text(expect, "at", ""));
+	if (json_object_get(expect, "near"))
+		json_object_set_new(judged, "near", comparison(expect, got, unit));
+	return judged;
 }
 
 /* What every result has, in the order people read it. */

@@ -234,6 +234,70 @@ static int table(FILE *out, const struct part *p, const struct output_options *o
 	return failed ? -ENOMEM : 0;
 }
 
+/* A fraction in per cent: as it was given, or one that was measured to two places ("-0.00" is 0 to whoever reads it). */
+static void percent_cell(struct grid *g, const json_t *fraction, bool measured, const char *style)
+{
+	double percent = json_number_value(fraction) * 100;
+	char text[32];
+
+	snprintf(text, sizeof(text), measured ? "%.2f" : "%.3g", percent);
+	if (strcmp(text, "-0.00") == 0)
+		strcpy(text, "0.00");
+	grid_cell(g, json_is_number(fraction) ? text : "-", style);
+}
+
+/* One row for each expectation of a result that something is near a value. */
+static void near_rows(struct grid *g, const struct part *p, const json_t *result)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach (json_object_get(result, "expectations"), i, one) {
+		const json_t *near = json_object_get(one, "near");
+		bool failed = strcmp(json_text(one, "verdict", ""), "fail") == 0;
+
+		if (!near)
+			continue;
+		if (p->axes)
+			grid_cell(g, json_text(result, "cell", "-"), NULL);
+		if (p->trials)
+			cell_of(g, json_object_get(result, "trial"));
+		grid_cell(g, json_text(one, "that", "?"), NULL);
+		grid_cell(g, json_text(near, "got", "-"), NULL);
+		grid_cell(g, json_text(near, "wanted", "-"), NULL);
+		percent_cell(g, json_object_get(near, "off"), true, failed ? verdicts[1].style : NULL);
+		percent_cell(g, json_object_get(near, "within"), false, NULL);
+	}
+}
+
+/* Reference values beside ours; nothing where a scenario has none. */
+static int references(FILE *out, const struct part *p, const struct output_options *o)
+{
+	static const char *const heads[] = { "metric", "got", "near", "% off", "% allowed" };
+	struct grid g = { 0 };
+	const json_t *result;
+	size_t i;
+	bool failed;
+
+	if (p->axes)
+		grid_column(&g, "cell", true);
+	if (p->trials)
+		grid_column(&g, "trial", false);
+	for (i = 0; i < sizeof(heads) / sizeof(heads[0]); i++)
+		grid_column(&g, heads[i], false);
+	json_array_foreach (p->results, i, result)
+		if (of_part(p, result))
+			near_rows(&g, p, result);
+	if (g.cell_count) {
+		fputc('\n', out);
+		grid_align(&g);
+		grid_print(out, &g, o->width ? o->width : WIDTH_DEFAULT, o->colour);
+	}
+	failed = g.failed;
+	grid_free(&g);
+	return failed ? -ENOMEM : 0;
+}
+
 /* "fail  scenario/cell (trial 2)" */
 static void heading(FILE *out, const json_t *result, const struct output_options *o)
 {
@@ -385,6 +449,8 @@ static int write_table(FILE *out, const json_t *run, const struct output_options
 			fputc('\n', out);
 		part_init(&p, results, json_text(result, "scenario", ""));
 		r = table(out, &p, o);
+		if (r == 0)
+			r = references(out, &p, o);
 		if (r < 0)
 			return r;
 	}

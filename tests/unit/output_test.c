@@ -150,6 +150,40 @@ static void table_of_processes_and_trials(void **state)
 		"results/runs/x\n");
 }
 
+#define NEAR(verdict, got, wanted, off)                                                                      \
+	"{'that': 'hog.allocated', 'wanted': '', 'got': 1, 'verdict': '" verdict "', 'at': 'm.yaml:9', "     \
+	"'near': {'got': '" got "', 'wanted': '" wanted "', 'off': " off ", 'within': 0.01}}"
+#define WITH_NEAR(cell, axes, expectations)                                                                  \
+	"{'scenario': 's', 'cell': '" cell "', 'axes': " axes ", 'trial': 1, 'place': 'guest', "             \
+	"'verdict': 'pass', 'victims': [], 'processes': [], 'expectations': [" expectations "]}"
+
+static void table_of_references(void **state)
+{
+	(void)state;
+	is_text("table",
+		"{'run': {}, 'results': [" WITH_NEAR(
+			"n=1", "{'n': '1'}",
+			"{'that': 'kills', 'wanted': '0', 'got': 0, 'verdict': 'pass', 'at': 'm.yaml:8'}, " NEAR(
+				"pass", "3055M", "3056M",
+				"-0.000327") "," NEAR("pass", "7", "7",
+						      "-0.00001")) "," WITH_NEAR("n=2", "{'n': '2'}",
+										 NEAR("fail", "none", "12K",
+										      "null")) "]}",
+		"s  on guest\n"
+		"\n"
+		"n  allocated  touched  peak RSS  peak swap  outcome  victim  verdict\n"
+		"1  -          -        -         -          -        -       pass\n"
+		"2  -          -        -         -          -        -       pass\n"
+		"\n"
+		"cell  metric         got     near  % off  % allowed\n"
+		"n=1   hog.allocated  3055M  3056M  -0.03          1\n"
+		"n=1   hog.allocated  7          7   0.00          1\n"
+		"n=2   hog.allocated  none     12K      -          1\n"
+		"\n"
+		"2 cells: 2 pass\n"
+		"results/runs/x\n");
+}
+
 #define LONG(kernel)                                                                                         \
 	CELL("long", "c",                                                                                    \
 	     "'cgroups.app/child/one.memory.max': '512M', 'processes.hog.run.3': '--block=1M', "             \
@@ -385,12 +419,19 @@ static void live_line(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(table_of_all_verdicts),  cmocka_unit_test(table_of_processes_and_trials),
-		cmocka_unit_test(long_axes_fit),          cmocka_unit_test(no_line_is_too_wide),
-		cmocka_unit_test(text_that_is_not_ascii), cmocka_unit_test(colours),
-		cmocka_unit_test(table_of_nothing),       cmocka_unit_test(tap_texts),
-		cmocka_unit_test(prove_agrees),           cmocka_unit_test(json_is_whole),
-		cmocka_unit_test(forms_by_name),          cmocka_unit_test(live_line),
+		cmocka_unit_test(table_of_all_verdicts),
+		cmocka_unit_test(table_of_processes_and_trials),
+		cmocka_unit_test(table_of_references),
+		cmocka_unit_test(long_axes_fit),
+		cmocka_unit_test(no_line_is_too_wide),
+		cmocka_unit_test(text_that_is_not_ascii),
+		cmocka_unit_test(colours),
+		cmocka_unit_test(table_of_nothing),
+		cmocka_unit_test(tap_texts),
+		cmocka_unit_test(prove_agrees),
+		cmocka_unit_test(json_is_whole),
+		cmocka_unit_test(forms_by_name),
+		cmocka_unit_test(live_line),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -153,6 +153,73 @@ static void wanted_texts(void **state)
 	JUDGE(list);
 }
 
+/* What was measured and what it is held against, in the unit of the latter. */
+static void near_is_compared(void **state)
+{
+	static const struct {
+		const char *that, *metrics, *got, *wanted;
+		double near, off;
+	} list[] = {
+		{ "hog.touched", "{'hog.touched': 3203399680}", "3055M", "3056M", 3204448256, -1.0 / 3056 },
+		{ "hog.touched", "{'hog.touched': 13004800}", "12700K", "12556K", 12857344, 144.0 / 12556 },
+		{ "hog.touched", "{'hog.touched': 3158016}", "3.012M", "3M", 3145728, 12.0 / 3072 },
+		{ "hog.touched", "{'hog.touched': 0}", "0M", "1M", 1048576, -1 },
+		{ "hog.duration", "{'hog.duration': 1500000000}", "1.5s", "2.0s", 2000000000, -0.25 },
+		{ "kills", "{'kills': 5}", "5", "4", 4, 0.25 },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
+		json_t *metrics = json_of(list[i].metrics);
+		json_t *expect = json_pack("{s:s, s:f, s:f}", "that", list[i].that, "near", list[i].near,
+					   "within", 0.01);
+		json_t *judged = verdict_expectation(expect, metrics);
+		const json_t *near = json_object_get(judged, "near");
+		double off = json_real_value(json_object_get(near, "off")) - list[i].off;
+
+		assert_string_equal(json_text(near, "got", ""), list[i].got);
+		assert_string_equal(json_text(near, "wanted", ""), list[i].wanted);
+		assert_true(off < 1e-9 && off > -1e-9);
+		assert_true(json_real_value(json_object_get(near, "within")) == 0.01);
+		json_decref(judged);
+		json_decref(expect);
+		json_decref(metrics);
+	}
+}
+
+/* Nothing to compare: no number, a near of 0, no near at all. */
+static void near_without_a_difference(void **state)
+{
+	static const char *const list[][2] = {
+		{ "{'that': 'hog.touched', 'near': 4096, 'within': 0.1}", "{'hog.touched': null}" },
+		{ "{'that': 'hog.touched', 'near': 4096, 'within': 0.1}", "{}" },
+		{ "{'that': 'hog.touched', 'near': 0, 'within': 0.1}", "{'hog.touched': 0}" },
+	};
+	json_t *expect, *metrics, *judged;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
+		expect = json_of(list[i][0]);
+		metrics = json_of(list[i][1]);
+		judged = verdict_expectation(expect, metrics);
+		assert_true(json_is_null(json_object_get(json_object_get(judged, "near"), "off")));
+		assert_string_equal(json_text(json_object_get(judged, "near"), "got", ""),
+				    i < 2 ? "none" : "0B");
+		json_decref(judged);
+		json_decref(expect);
+		json_decref(metrics);
+	}
+	expect = json_of("{'that': 'kills', 'is': 0}");
+	metrics = json_of("{'kills': 0}");
+	judged = verdict_expectation(expect, metrics);
+	assert_null(json_object_get(judged, "near"));
+	json_decref(judged);
+	json_decref(expect);
+	json_decref(metrics);
+}
+
 /* The record of one process that was oom-killed. */
 static void write_kill(struct trial_box *b, int counted)
 {
@@ -304,6 +371,8 @@ int main(void)
 		cmocka_unit_test(all_conditions_must_hold),
 		cmocka_unit_test(not_known),
 		cmocka_unit_test(wanted_texts),
+		cmocka_unit_test(near_is_compared),
+		cmocka_unit_test(near_without_a_difference),
 		WITH_BOX(whole_result),
 		WITH_BOX(verdicts),
 		WITH_BOX(witnesses_disagree),
