@@ -104,12 +104,14 @@ format:
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/oomlab $(DESTDIR)$(PREFIX)/share/oomlab
 	install $(B)/oomlab $(DESTDIR)$(PREFIX)/bin
-	install $(B)/oomlab-stress $(B)/oomlab-agent guest/kernels/fetch guest/kernels/apt.sh $(DESTDIR)$(PREFIX)/libexec/oomlab
+	install $(B)/oomlab-stress $(B)/oomlab-agent $(DESTDIR)$(PREFIX)/libexec/oomlab
+	install $(addprefix guest/kernels/,fetch fetch-source build-kernel apt.sh) $(DESTDIR)$(PREFIX)/libexec/oomlab
 ifneq ($(HAVE_I386),)
 	install -d $(DESTDIR)$(PREFIX)/libexec/oomlab/i386
 	install $(B)/i386/oomlab-stress $(B)/i386/oomlab-agent $(DESTDIR)$(PREFIX)/libexec/oomlab/i386
 endif
-	install -d $(DESTDIR)$(PREFIX)/share/oomlab/kernels
+	install -d $(DESTDIR)$(PREFIX)/share/oomlab/kernels $(DESTDIR)$(PREFIX)/share/oomlab/kconfig
+	install -m 644 guest/kconfig/*.config $(DESTDIR)$(PREFIX)/share/oomlab/kconfig
 	cp -r scenarios $(DESTDIR)$(PREFIX)/share/oomlab
 	install -m 644 guest/kernels/table.tsv guest/kernels/options.tsv $(DESTDIR)$(PREFIX)/share/oomlab/kernels
 

@@ -66,6 +66,9 @@ int kernel_cache_look(struct kernel *k, struct err *e)
 	if (path_format(k->vmlinuz, "%s/vmlinuz", k->dir) < 0 ||
 	    path_format(k->modules_dir, "%s/modules/lib/modules/%s", k->dir, k->version) < 0)
 		return err_errno(e, ENAMETOOLONG, "%s", k->dir);
+	/* One that was built has none. */
+	if (k->built)
+		k->modules_dir[0] = 0;
 	return kernels_check_image(k->vmlinuz, (char[KERNEL_TEXT_MAX]){ 0 }, (char[KERNEL_TEXT_MAX]){ 0 }, e);
 }
 

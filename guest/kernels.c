@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "guest/kernels.h"
 
+#include "guest/built.h"
 #include "guest/kernel_cache.h"
 #include "guest/script.h"
 #include "lib/paths.h"
@@ -215,8 +216,9 @@ static int unknown(const struct kernel_table *table, const char *name, struct er
 
 	name_all(table, known, sizeof(known));
 	return err_set(e, ENOENT,
-		       "unknown kernel \"%s\"; allowed: %s, or the path of a bzImage with a slash in it, "
-		       "as PATH[:MODULES]",
+		       "unknown kernel \"%s\"; allowed: %s, " BUILT_PREFIX
+		       "NAME of one built here, or the path of a "
+		       "bzImage with a slash in it, as PATH[:MODULES]",
 		       name, known);
 }
 
@@ -242,6 +244,8 @@ int kernels_find_in(const struct kernel_table *table, const char *cache, const c
 		name = table->rows[0].name;
 	if (copy_text(k.name, sizeof(k.name), name) < 0)
 		return unknown(table, "", e);
+	if (built_is(name))
+		return built_find_in(table, cache, name, ret, e);
 	if (strchr(name, '/')) {
 		r = find_path(name, &k, e);
 		if (r == 0)
@@ -313,6 +317,8 @@ static int fetch_and_look(struct kernel *k, bool refresh, struct err *e)
 
 int kernels_ensure(struct kernel *k, struct err *e)
 {
+	if (k->built && !k->cached)
+		return built_refuse(k, e);
 	return k->cached ? 0 : fetch_and_look(k, false, e);
 }
 
@@ -326,6 +332,8 @@ int kernels_remove(const char *name, struct err *e)
 	char cache[PATH_LEN_MAX], dir[PATH_LEN_MAX], lock[PATH_LEN_MAX];
 	int r;
 
+	if (built_is(name))
+		return built_remove(name, e);
 	r = kernel_cache_path(cache, e);
 	if (r == 0)
 		r = kernel_cache_dir(cache, name, dir, e);

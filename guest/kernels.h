@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Kernels for guests: rows of kernels/table.tsv, fetched into the cache on
- * demand, or files of the user's own as PATH[:MODULES].
+ * demand, those built here (guest/built.h), or files of the user's own as
+ * PATH[:MODULES].
  */
 #ifndef OOMLAB_GUEST_KERNELS_H
 #define OOMLAB_GUEST_KERNELS_H
@@ -36,7 +37,9 @@ struct kernel_table {
 /* A kernel that was asked for by name or path. */
 struct kernel {
 	char name[PATH_LEN_MAX]; /* as asked for */
-	bool in_table;           /* else a path */
+	bool in_table;           /* else a path, or built */
+	bool built;              /* here, of a source and a fragment: guest/built.h */
+	bool stale;              /* built, but its fragment has changed since: not cached */
 	bool cached;             /* ready to boot; true for a path */
 	uint64_t memory_min_bytes;
 	char arch[KERNEL_TEXT_MAX];     /* Debian's word: "amd64", "i386"; "": a path that does not tell */
@@ -53,8 +56,8 @@ int kernels_parse(const char *text, const char *path, struct kernel_table *ret, 
 int kernels_load(struct kernel_table *ret, struct err *e);
 
 /*
- * Finds a kernel by the table's name or as PATH[:MODULES] (recognised by a
- * slash); name NULL is the table's first row. An unknown name is -ENOENT with
+ * Finds a kernel by the table's name, as built:NAME or as PATH[:MODULES]
+ * (recognised by a slash); name NULL is the table's first row. An unknown name is -ENOENT with
  * the known ones in e, a file that is no bzImage -ENOEXEC. Changes nothing.
  */
 int kernels_find(const char *name, struct kernel *ret, struct err *e);
@@ -66,15 +69,18 @@ int kernels_find_in(const struct kernel_table *table, const char *cache, const c
 /* The row of that name; NULL with the known names in e (code ENOENT). */
 const struct kernel_row *kernels_row(const struct kernel_table *table, const char *name, struct err *e);
 
-/* Fetches the kernel if it is not cached, with progress on standard error; completes *k. */
+/*
+ * Fetches the kernel if it is not cached, with progress on standard error; completes *k.
+ * One that is to be built takes minutes: -EOPNOTSUPP with the command.
+ */
 int kernels_ensure(struct kernel *k, struct err *e);
 
 /* The same, cached or not. A cached one stays as it is until the new one is whole. */
 int kernels_refresh(struct kernel *k, struct err *e);
 
 /*
- * Deletes a kernel of the table from the cache, a damaged one too: 1, or 0 when
- * it is not there. -EBUSY while a fetch runs.
+ * Deletes a kernel of the table or one that was built from the cache, a damaged
+ * one too: 1, or 0 when it is not there. -EBUSY while a fetch or its build runs.
  */
 int kernels_remove(const char *name, struct err *e);
 

@@ -3,6 +3,7 @@
 #include "harness/verbs.h"
 
 #include "cgroups/cgroups.h"
+#include "guest/built.h"
 #include "guest/kernels.h"
 #include "harness/metrics.h"
 #include "harness/output/output.h"
@@ -89,24 +90,40 @@ static int list_metrics(json_t *list, struct err *e)
 	return 0;
 }
 
+static int add_kernel(json_t *list, const char *name, const char *about, struct err *e)
+{
+	struct kernel k;
+	char text[512];
+	int r;
+
+	r = kernels_find(name, &k, e);
+	if (r < 0)
+		return r;
+	snprintf(text, sizeof(text), "%s%s%s%s", about, about[0] && k.cached ? "; " : "",
+		 !k.cached ? ""
+		 : k.built ? "built: "
+			   : "fetched: ",
+		 k.version);
+	add(list, name, text);
+	return 0;
+}
+
 static int list_kernels(json_t *list, struct err *e)
 {
 	struct kernel_table table;
-	size_t i;
-	int r = kernels_load(&table, e);
+	struct built *built;
+	int r = kernels_load(&table, e), n, i;
 
-	for (i = 0; r == 0 && i < table.count; i++) {
-		struct kernel k;
-		char about[512];
-
-		r = kernels_find(table.rows[i].name, &k, e);
-		if (r < 0)
-			break;
-		snprintf(about, sizeof(about), "%s%s%s", table.rows[i].about, k.cached ? "; fetched: " : "",
-			 k.version);
-		add(list, table.rows[i].name, about);
-	}
-	return r;
+	for (i = 0; r == 0 && i < (int)table.count; i++)
+		r = add_kernel(list, table.rows[i].name, table.rows[i].about, e);
+	if (r < 0)
+		return r;
+	built = calloc(BUILT_MAX, sizeof(*built));
+	n = built ? built_list(&table, built, e) : err_errno(e, ENOMEM, "kernels");
+	for (i = 0; r == 0 && i < n; i++)
+		r = add_kernel(list, built[i].name, built[i].about, e);
+	free(built);
+	return n < 0 ? n : r;
 }
 
 static int list_limits(json_t *list, struct err *e)

@@ -6,13 +6,13 @@ import fcntl
 import gzip
 import json
 import os
-import pathlib
 import re
 import shutil
 import subprocess
 
 import pytest
 
+from kernel_cache import KEYRING, Cache, complaint, image
 from lab import EXIT_BROKEN, EXIT_PASS, EXIT_USAGE, OOMLAB, wait_until
 
 OLD = """CONFIG_SWAP=y
@@ -30,69 +30,6 @@ CONFIG_LRU_GEN_ENABLED=y
 CONFIG_ZSWAP_COMPRESSOR_DEFAULT="lzo"
 CONFIG_LOCALVERSION="-new"
 """
-KEYRING = pathlib.Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-STAND_INS = {
-    "apt-get": """case " $* " in
-*" update "*) [ -z "${STAND_IN_FAILS:-}" ] || { echo "E: the stand-in says no"; exit 100; } ;;
-*) for last; do :; done; echo "$last" >"$last.deb"; [ -z "${STAND_IN_WAITS:-}" ] || exec sleep 60 ;;
-esac
-""",
-    "apt-cache": """for last; do :; done
-[ "$last" = linux-image-9 ] || echo "Depends: linux-image-9 (= 9)"
-echo "Version: 9"; echo "Size: 1"; echo "Installed-Size: 1"
-""",
-    "dpkg-deb": """mkdir -p "$3/boot" "$3/lib/modules/9.9-new"
-cp "$STAND_IN_IMAGE" "$3/boot/vmlinuz-9.9-new"; echo CONFIG_SWAP=y >"$3/boot/config-9.9-new"
-""",
-    "depmod": "",
-}
-
-
-def image(path, payload=b"\x7fELF, a kernel without its configuration", version="9.8.7-own"):
-    """A bzImage of boot protocol 2.15 with that payload behind one set-up sector."""
-    head = bytearray(1024)
-    head[0x1F1] = 1
-    head[0x202:0x208] = b"HdrS\x0f\x02"
-    head[0x20E:0x210] = (0x100).to_bytes(2, "little")
-    head[0x24C:0x250] = (len(gzip.compress(payload, mtime=0))).to_bytes(4, "little")
-    head[0x300:0x300 + len(version) + 1] = version.encode() + b" "
-    path.write_bytes(bytes(head) + gzip.compress(payload, mtime=0))
-    return path
-
-
-class Cache:
-    """A cache directory of one's own, and the program with it."""
-
-    def __init__(self, tmp):
-        self.tmp = tmp
-        self.apt = tmp / "cache/oomlab/apt"
-        self.kernels = tmp / "cache/oomlab/kernels"
-        self.env = {**os.environ, "XDG_CACHE_HOME": str(tmp / "cache"), "OOMLAB_DEBIAN_MIRROR": "http://127.0.0.1:9/"}
-
-    def add(self, name, version, config):
-        where = self.kernels / name
-        (where / "modules/lib/modules" / version).mkdir(parents=True)
-        image(where / "vmlinuz", version=version)
-        (where / "version").write_text(version + "\n")
-        (where / "config").write_text(config)
-        return where
-
-    def stand_ins(self):
-        where = self.tmp / "bin"
-        where.mkdir()
-        for name, text in STAND_INS.items():
-            (where / name).write_text("#!/bin/sh\n" + text)
-            (where / name).chmod(0o755)
-        self.env |= {"PATH": f"{where}:{os.environ['PATH']}", "STAND_IN_IMAGE": str(image(self.tmp / "new-image"))}
-
-    def __call__(self, *words, **env):
-        return subprocess.run([OOMLAB, "kernels", *words], capture_output=True, text=True, timeout=60,
-                              env={**self.env, **env}, check=False)
-
-    def files(self):
-        """Everything in the cache of kernels: path, contents."""
-        return {str(path.relative_to(self.kernels)): path.read_bytes() if path.is_file() else None
-                for path in sorted(self.kernels.rglob("*"))}
 
 
 @pytest.fixture
@@ -110,14 +47,6 @@ def fetching():
         pytest.skip(f"{KEYRING} is not there")
 
 
-def complaint(done, status, *says):
-    """Exactly one line of complaint, which says all that."""
-    assert (done.returncode, done.stdout) == (status, ""), done
-    lines = [line for line in done.stderr.splitlines() if not line.startswith("fetching ")]
-    assert len(lines) == 1 and lines[0].startswith("oomlab kernels: "), done.stderr
-    assert all(one in lines[0] for one in says), lines[0]
-
-
 def test_list_says_what_is_fetched(cache):
     where = cache.add("debian-6.1", "6.1.0-9-test", OLD)
     (where / "modules/blob").write_bytes(os.urandom(3 << 20))
@@ -131,6 +60,7 @@ def test_list_says_what_is_fetched(cache):
     assert rows["debian:sid"][:3] == ["sid", "-", "damaged:"]
     found = {one["name"]: one for one in json.loads(cache("list", "--json").stdout)["kernels"]}
     assert found.keys() == rows.keys() - {"kernel"}
+    assert rows["built:6.1-tiny-fast"] == ["bookworm", "-", "not", "built"]
     assert found["debian:6.1"]["version"] == "6.1.0-9-test" and found["debian:6.1"]["cached"] is True
     assert 3 << 20 <= found["debian:6.1"]["bytes"] < (3 << 20) + 65536
     assert (found["debian:6.12"]["cached"], found["debian:6.12"]["version"]) == (False, None)
@@ -152,7 +82,7 @@ def test_bad_words(cache):
     complaint(cache("list", "debian:6.1"), EXIT_USAGE, "debian:6.1")
     complaint(cache("remove", "--all"), EXIT_USAGE, "NAME...")
     complaint(cache("list", "--jsno"), EXIT_USAGE, "--jsno")
-    complaint(cache("build", "debian:6.1"), EXIT_USAGE, '"build"', "list, fetch, diff, remove")
+    complaint(cache("bulid", "debian:6.1"), EXIT_USAGE, '"bulid"', "list, fetch, build, diff, remove")
     assert cache().returncode == EXIT_USAGE and "usage: oomlab kernels" in cache().stderr
     assert cache("--help").returncode == EXIT_PASS and "fetch" in cache("diff", "--help").stdout
     assert cache.files() == before and not cache.apt.exists()
