@@ -2,6 +2,7 @@
 /* oomlab run SCENARIO...: from the command line to an exit status. */
 #include "harness/determinism.h"
 #include "harness/janitor.h"
+#include "harness/places/keeper.h"
 #include "harness/plan.h"
 #include "harness/report.h"
 #include "lib/clock.h"
@@ -56,6 +57,7 @@ static const char help[] =
 	"  --format F             table (default), tap, json\n"
 	"  --list-cells           print the cells and run nothing\n"
 	"  --accel auto|kvm|tcg   how guests are executed\n"
+	"  --cold                 boot every guest; neither use snapshots nor make them\n"
 	"  --cgroup-parent PATH   make the trials' cgroups below this one\n"
 	"  --allow-host-changes   let trials on the host set sysctls and swap; they are undone\n"
 	"  --keep-blackbox        keep each trial's black box\n"
@@ -75,6 +77,7 @@ static const struct option options[] = {
 	{ "format", required_argument, NULL, 'f' },
 	{ "list-cells", no_argument, NULL, 'l' },
 	{ "accel", required_argument, NULL, 'a' },
+	{ "cold", no_argument, NULL, 'C' },
 	{ "cgroup-parent", required_argument, NULL, 'c' },
 	{ "allow-host-changes", no_argument, NULL, 'H' },
 	{ "keep-blackbox", no_argument, NULL, 'b' },
@@ -161,6 +164,9 @@ static int take_option(struct run *r, int c, char *value)
 		return EXIT_PASS;
 	case 'a':
 		return choose_accel(r, value);
+	case 'C':
+		r->place_options.cold = true;
+		return EXIT_PASS;
 	case 'c':
 		r->place_options.cgroup_parent = value;
 		return strstr(value, "..") ? usage("cgroup-parent", value, "a path without \"..\"")
@@ -300,6 +306,7 @@ static json_t *collect(const struct run *r, int argc, char **argv, const struct 
 {
 	json_t *run = rundir_describe(&r->dir, argc, argv);
 	json_t *results = json_array(), *where = json_array();
+	struct keeper_counts guests = keeper_counts();
 	char share[SHARD_TEXT_MAX];
 	size_t i;
 
@@ -313,6 +320,9 @@ static json_t *collect(const struct run *r, int argc, char **argv, const struct 
 	json_object_set_new(run, "shard",
 			    r->share.count ? json_string(shard_format(share, r->share)) : json_null());
 	json_object_set(run, "plan", r->plan.whole);
+	json_object_set_new(run, "guests",
+			    json_pack("{s:i, s:i, s:i}", "booted", (int)guests.booted, "woken",
+				      (int)guests.woken, "saved", (int)guests.saved));
 	json_object_set_new(run, "wall_ns", json_integer((json_int_t)(clock_ns() - runner->started_ns)));
 	return report_tree(run, results, where, *ret_status);
 }

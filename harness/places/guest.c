@@ -6,6 +6,7 @@
 #include "harness/places/guest_launch.h"
 #include "harness/places/guest_machine.h"
 #include "harness/places/qemu.h"
+#include "harness/places/snapshot.h"
 #include "lib/blackbox.h"
 #include "lib/capture.h"
 #include "lib/files.h"
@@ -62,6 +63,18 @@ static int guest_can(const json_t *spec, const struct place_options *o, struct e
 	return 0;
 }
 
+/* Once: what makes every guest take longer than it has to. */
+static void warn_of_cold_boots(const json_t *spec)
+{
+	static bool said;
+	struct err why = ERR_INIT;
+
+	if (said || snapshot_room(guest_host_memory(spec), &why) == 0)
+		return;
+	fprintf(stderr, "oomlab: %s: guests boot every time\n", why.text);
+	said = true;
+}
+
 static int guest_prepare(const json_t *spec, const struct place_options *o, struct err *why)
 {
 	struct module_list modules;
@@ -76,6 +89,8 @@ static int guest_prepare(const json_t *spec, const struct place_options *o, stru
 	if (r < 0)
 		return r;
 	modules_free(&modules);
+	if (!o->cold)
+		warn_of_cold_boots(spec);
 	if (!o->accel || strcmp(o->accel, "tcg") == 0 || guest_deterministic(spec))
 		return 0;
 	r = guest_kvm_works(spec, why);

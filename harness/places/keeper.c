@@ -190,7 +190,7 @@ static int boot(struct kept *k, struct err *e)
 	if (r == 0 && !bb_is_parked(k->job.setup.box_path))
 		return err_set(e, ECANCELED, "the guest panicked");
 	if (r == 0) {
-		count(&counts->cold);
+		count(&counts->booted);
 		if (k->job.snapshots)
 			save(k);
 	}

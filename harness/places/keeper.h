@@ -32,7 +32,7 @@ int keeper_start(const struct keeper *k, pid_t *ret_pid, struct err *e);
 
 /* How the guests of this process and its children came up so far. */
 struct keeper_counts {
-	unsigned int cold;  /* booted */
+	unsigned int booted;
 	unsigned int woken; /* from a snapshot */
 	unsigned int saved; /* snapshots made */
 };

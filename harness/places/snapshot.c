@@ -34,8 +34,13 @@ struct header {
 	uint32_t version;
 	uint32_t console_bytes;
 	uint64_t file_bytes;
-	uint64_t hash; /* XXH3 of all that follows the header */
+	uint64_t hash; /* XXH3 of all that follows the header, seeded with where the console ends */
 };
+
+static uint64_t hash_of(const char *map, const struct header *h)
+{
+	return XXH3_64bits_withSeed(map + HEADER_BYTES, h->file_bytes - HEADER_BYTES, h->console_bytes);
+}
 
 static uint64_t limit_bytes(void)
 {
@@ -79,7 +84,7 @@ static bool check(int fd, struct header *h, char **ret_console)
 	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
 	if (map == MAP_FAILED)
 		return false;
-	good = XXH3_64bits(map + HEADER_BYTES, (size_t)st.st_size - HEADER_BYTES) == h->hash;
+	good = hash_of(map, h) == h->hash;
 	if (good)
 		*ret_console = malloc(h->console_bytes + 1);
 	if (*ret_console)
@@ -169,24 +174,42 @@ static void evict(int dir, uint64_t bytes_left)
 	free(entries);
 }
 
+int snapshot_room(uint64_t bytes_max, struct err *why)
+{
+	char path[PATH_LEN_MAX], need[UNITS_TEXT_MAX], have[UNITS_TEXT_MAX];
+	uint64_t free_bytes;
+	struct statvfs fs;
+	int r = paths_cache("snapshots", path);
+
+	if (r < 0)
+		return err_errno(why, -r, "snapshots");
+	r = dir_make(path, why);
+	if (r < 0)
+		return r;
+	if (statvfs(path, &fs) < 0)
+		return err_errno(why, errno, "%s: statvfs", path);
+	free_bytes = (uint64_t)fs.f_bavail * fs.f_frsize;
+	if (free_bytes < bytes_max + FREE_LEFT)
+		return err_set(why, ENOSPC, "%s: a snapshot may need %s, %s are free", path,
+			       size_format(need, bytes_max + FREE_LEFT), size_format(have, free_bytes));
+	return 0;
+}
+
 int snapshot_begin(const char *console, size_t console_bytes, uint64_t bytes_max, struct snapshot *ret)
 {
 	struct snapshot s = { .fd = -1, .dir_fd = open_dir(true) };
-	struct statvfs fs;
-	int r = -ENOSPC;
+	int r;
 
 	if (s.dir_fd < 0)
 		return -EACCES;
-	if (flock(s.dir_fd, LOCK_EX | LOCK_NB) < 0)
-		r = -EBUSY;
-	else if (console_bytes <= CONSOLE_MAX && fstatvfs(s.dir_fd, &fs) == 0 &&
-		 (uint64_t)fs.f_bavail * fs.f_frsize >= bytes_max + FREE_LEFT)
-		/* Without a name: nothing is left of it if this process is killed. */
+	r = flock(s.dir_fd, LOCK_EX | LOCK_NB) < 0 ? -EBUSY : snapshot_room(bytes_max, NULL);
+	/* Without a name: nothing is left of it if this process is killed. */
+	if (r == 0 && console_bytes <= CONSOLE_MAX)
 		s.fd = openat(s.dir_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (s.fd < 0 || lseek(s.fd, HEADER_BYTES, SEEK_SET) < 0 ||
 	    write_all(s.fd, console, console_bytes) < 0) {
 		snapshot_close(&s);
-		return r;
+		return r < 0 ? r : -EIO;
 	}
 	s.console_bytes = console_bytes;
 	*ret = s;
@@ -206,7 +229,7 @@ static int finish_header(const struct snapshot *s, uint64_t *ret_bytes)
 		return -errno;
 	memcpy(h.magic, MAGIC, sizeof(h.magic));
 	h.file_bytes = (uint64_t)st.st_size;
-	h.hash = XXH3_64bits(map + HEADER_BYTES, (size_t)st.st_size - HEADER_BYTES);
+	h.hash = hash_of(map, &h);
 	munmap(map, (size_t)st.st_size);
 	*ret_bytes = (uint64_t)st.st_blocks * 512;
 	return pwrite(s->fd, &h, sizeof(h), 0) == sizeof(h) ? 0 : -EIO;

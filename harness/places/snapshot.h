@@ -34,9 +34,12 @@ struct snapshot {
 /* -ENOENT when there is none; a damaged one is deleted, and that is -ENOENT too. Marks it as used. */
 int snapshot_open(const struct snapshot_key *key, struct snapshot *ret);
 
+/* 0, or -ENOSPC with the reason: is there room for one of at most bytes_max, on the disk and within the limit? */
+int snapshot_room(uint64_t bytes_max, struct err *why);
+
 /*
  * Starts a new one; QEMU's stream, at most bytes_max, is to be written to ret->fd. -EBUSY while another process
- * makes one, -ENOSPC when it does not fit the disk or the limit: a guest does as well without.
+ * makes one, -ENOSPC without room: a guest does as well without.
  */
 int snapshot_begin(const char *console, size_t console_bytes, uint64_t bytes_max, struct snapshot *ret);
 

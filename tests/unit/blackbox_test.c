@@ -335,6 +335,39 @@ static void no_holes(void **state)
 
 #define WITH_BOX(test) cmocka_unit_test_setup_teardown(test, make_box, drop_box)
 
+/* A guest boots with a blank box, marks it, and gets its spec later. */
+static void blank_parked_and_formatted_again(void **state)
+{
+	struct fixture *f = *state;
+	const char *other = "{\"spec\":22}";
+	struct blackbox box;
+	size_t len;
+	char *bytes;
+
+	assert_true(bb_append(&f->box, BB_EVENT, 1, "{}", 2));
+	bb_seal(&f->box, "the end");
+	assert_int_equal(bb_blank(f->path, &f->e), 0);
+	assert_int_equal(bb_open(f->path, false, &box, NULL), -EBADMSG);
+	assert_int_equal(file_read(f->path, BOX_BYTES, &bytes, &len, NULL), 0);
+	while (len && !bytes[len - 1])
+		len--;
+	assert_int_equal(len, 0);
+	free(bytes);
+
+	assert_false(bb_is_parked(f->path));
+	bb_park(f->box.header);
+	assert_true(bb_is_parked(f->path));
+	assert_int_equal(bb_open(f->path, false, &box, NULL), -EBADMSG);
+	assert_int_equal(bb_format(f->path, other, strlen(other), &f->e), 0);
+	assert_false(bb_is_parked(f->path));
+	assert_int_equal(bb_open(f->path, false, &box, &f->e), 0);
+	assert_int_equal(strncmp(bb_spec(&box, &len), other, strlen(other)), 0);
+	assert_int_equal(len, strlen(other));
+	assert_null(bb_next(&box, NULL));
+	assert_false(box.header->sealed);
+	bb_close(&box);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -350,6 +383,7 @@ int main(void)
 		WITH_BOX(cut_file),
 		WITH_BOX(not_there_and_there_already),
 		WITH_BOX(no_holes),
+		WITH_BOX(blank_parked_and_formatted_again),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
