@@ -135,6 +135,13 @@ static int wake(struct kept *k)
 	r = start(k, s.console, s.console_bytes, true, deadline_ns, &e);
 	if (r == 0)
 		r = follow_migration(k, deadline_ns, &e);
+	/*
+	 * QEMU would announce its network cards, of which there are none, for a second on the host's clock: every
+	 * time its main thread may run the guest's timers at another moment than a CPU would.
+	 */
+	if (r == 0)
+		r = qmp_command(&k->qmp, "migrate-set-parameters", json_pack("{s:i}", "announce-rounds", 0),
+				-1, deadline_ns, &e);
 	if (r == 0)
 		r = migrate(k, "migrate-incoming", s.fd, deadline_ns, &e);
 	snapshot_close(&s);
