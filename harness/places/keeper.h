@@ -28,7 +28,7 @@ struct keeper {
  * QEMU does: with its exit status or by the same signal. What goes wrong before
  * the guest goes on is written to setup.log_path, and it exits with 1.
  */
-int keeper_start(const struct keeper *k, pid_t *ret_pid, struct err *e);
+int keeper_start(const struct keeper *job, pid_t *ret_pid, struct err *e);
 
 /* How the guests of this process and its children came up so far. */
 struct keeper_counts {
