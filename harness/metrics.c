@@ -35,6 +35,7 @@ static const struct row process_rows[] = {
 	{ { "duration", METRIC_NS, "from the start of the processes to its end" }, SPECIAL, NULL, NULL },
 	{ { "allocated", METRIC_BYTES, "asked for and granted" }, FROM_END, "allocated", NULL },
 	{ { "touched", METRIC_BYTES, "written at least once" }, FROM_END, "touched", NULL },
+	{ { "read", METRIC_BYTES, "read back, every time counted" }, FROM_END, NULL, NULL },
 	{ { "check_errors", METRIC_COUNT, "bytes that did not read back as written" }, FROM_END, NULL, NULL },
 	{ { "rss_peak", METRIC_BYTES, "highest resident size (VmHWM)" }, MAX, "rss_peak", NULL },
 	{ { "rss_last", METRIC_BYTES, "resident size at its last sample" }, LAST, "rss", NULL },

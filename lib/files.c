@@ -20,6 +20,20 @@ void cleanup_close(const int *fd)
 		close(*fd);
 }
 
+int file_unnamed(const char *dir)
+{
+	char path[PATH_LEN_MAX];
+	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	/* Not every file system can. */
+	if (fd >= 0 || path_format(path, "%s/oomlab.XXXXXX", dir) < 0)
+		return fd;
+	fd = mkostemp(path, O_CLOEXEC);
+	if (fd >= 0)
+		unlink(path);
+	return fd;
+}
+
 int path_format(char ret_path[PATH_LEN_MAX], const char *fmt, ...)
 {
 	va_list ap;

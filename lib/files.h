@@ -28,6 +28,9 @@ int file_read_u64(const char *path, uint64_t *ret_value);
 /* write(2) until all is written or an error; 0 or -errno. */
 int write_all(int fd, const void *data, size_t len);
 
+/* A descriptor of a new file in dir that has no name, so that it is gone when nobody has it open; -1 and errno. */
+int file_unnamed(const char *dir);
+
 /* mkdir -p, mode 0755. */
 int dir_make(const char *path, struct err *e);
 

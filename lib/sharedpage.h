@@ -42,9 +42,10 @@ struct shared_page {
 	uint64_t touched_bytes;   /* written at least once */
 	uint64_t check_errors;    /* bytes that did not read back as written */
 	char note[160];           /* one line for people, NUL-terminated */
+	uint64_t read_bytes;      /* read back, again and again */
 };
 
-_Static_assert(offsetof(struct shared_page, allocated_bytes) == 16 && sizeof(struct shared_page) == 200,
+_Static_assert(offsetof(struct shared_page, allocated_bytes) == 16 && sizeof(struct shared_page) == 208,
 	       "the same in 32 and 64 bits");
 
 /*

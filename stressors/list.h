@@ -3,3 +3,4 @@
 STRESSOR(malloc)
 STRESSOR(memset)
 STRESSOR(calloc)
+STRESSOR(file_clean)

@@ -160,6 +160,17 @@ void stress_touched(struct stress *s, uint64_t bytes)
 	s->look_bytes += bytes;
 }
 
+void stress_read(struct stress *s, uint64_t bytes)
+{
+	add(&s->page->read_bytes, bytes);
+	s->look_bytes += bytes;
+}
+
+void stress_wrong(struct stress *s, uint64_t bytes)
+{
+	add(&s->page->check_errors, bytes);
+}
+
 bool stress_going(struct stress *s)
 {
 	static const struct timespec at_once = { 0, 0 };

@@ -76,6 +76,10 @@ void stress_phase(struct stress *s, enum phase phase);
 void stress_allocated(struct stress *s, uint64_t bytes);
 void stress_touched(struct stress *s, uint64_t bytes);
 
+/* Bytes that were read back, and those of them that were not as written. */
+void stress_read(struct stress *s, uint64_t bytes);
+void stress_wrong(struct stress *s, uint64_t bytes);
+
 /* False once a signal asked the stressor to end; then return PHASE_SIGNAL. Cheap. */
 bool stress_going(struct stress *s);
 

@@ -166,6 +166,7 @@ static void amounts(struct jsonw *w, const struct process *p)
 	jsonw_str(w, "phase", phase_name(p->page->phase));
 	jsonw_uint(w, "allocated", p->page->allocated_bytes);
 	jsonw_uint(w, "touched", p->page->touched_bytes);
+	jsonw_uint(w, "read", p->page->read_bytes);
 	jsonw_uint(w, "check_errors", p->page->check_errors);
 	jsonw_int(w, "errno", p->page->errnum);
 	jsonw_str(w, "note", note);

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: MIT
 """The stressors by hand. What they say of themselves is held against /proc, never taken on trust."""
 
+import ctypes
+import errno
 import json
+import mmap
 import os
 import pathlib
 import re
@@ -9,9 +12,11 @@ import resource
 import select
 import signal
 import socket
+import stat
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 
 import pytest
@@ -82,6 +87,9 @@ class Engine:
         magic, phase, errnum, _, allocated, touched, bad = struct.unpack_from("=IIiIQQQ", raw)
         assert magic == 0x4D4F4F21
         return PHASES[phase], errnum, allocated, touched, bad, raw[40:200].split(b"\0")[0].decode()
+
+    def bytes_read(self):
+        return struct.unpack_from("=Q", os.pread(self.page, 4096, 0), 200)[0]
 
     def ring(self):
         """The phase that the next byte of the bell stands for; None after the stressor's end."""
@@ -262,9 +270,90 @@ def test_hold_and_pause_last():
     assert 0.4 <= time.monotonic() - start < 5  # two pauses and the hold
 
 
+@pytest.fixture
+def disk(monkeypatch):
+    """A working directory that is not in RAM, as /tmp may be."""
+    with tempfile.TemporaryDirectory(dir=BUILD) as path:
+        monkeypatch.chdir(path)
+        yield pathlib.Path(path)
+
+
+def cached_bytes(fd, size):
+    """How much of a file is in the page cache, by mincore(2)."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    with mmap.mmap(fd, size, mmap.MAP_SHARED) as area:
+        pages = (ctypes.c_ubyte * (size // mmap.PAGESIZE))()
+        start = ctypes.addressof(ctypes.c_char.from_buffer(area))
+        assert libc.mincore(ctypes.c_void_p(start), ctypes.c_size_t(size), pages) == 0, ctypes.get_errno()
+        found = sum(page & 1 for page in pages) * mmap.PAGESIZE
+    return found
+
+
+def files_of(pid):
+    """Descriptors of regular files that a process has open, opened again."""
+    found = []
+    for path in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+        if stat.S_ISREG(path.stat().st_mode) and "memfd" not in os.readlink(path):
+            found.append(os.open(path, os.O_RDWR))
+    return found
+
+
+def test_file_clean_is_in_the_page_cache_and_clean(disk):
+    with Engine("file-clean", "--size=32M", "--passes=2", "--hold=forever") as engine:
+        assert engine.wait_for("hold") == ["run", "hold"]
+        assert engine.read() == ("hold", 0, 32 * M, 32 * M, 0, "")
+        assert engine.bytes_read() == 64 * M
+        assert proc_bytes(engine.process.pid, "VmRSS") < 3 * M
+        assert not list(disk.iterdir()), "it has a name"
+        file, = files_of(engine.process.pid)
+        assert os.fstat(file).st_size == 32 * M and cached_bytes(file, 32 * M) == 32 * M
+        # Advice drops clean pages alone.
+        os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+        assert cached_bytes(file, 32 * M) == 0
+        os.close(file)
+
+
+def test_file_clean_sees_what_is_wrong_with_it(disk):
+    """Between two passes somebody writes 24 bytes of zeros."""
+    with Engine("file-clean", "--size=1M", "--block=64K", "--passes=1000000", "--pause=1ms") as engine:
+        engine.wait_for("run")
+        deadline = time.monotonic() + WAIT_S
+        while engine.bytes_read() < M and time.monotonic() < deadline:
+            time.sleep(0.001)
+        file, = files_of(engine.process.pid)
+        os.pwrite(file, bytes(24), 512 << 10)
+        os.close(file)
+        while not engine.read()[4] and time.monotonic() < deadline:
+            time.sleep(0.001)
+        assert engine.read()[4] % 24 == 0 and engine.read()[4] > 0
+        engine.process.terminate()
+        engine.wait_for("signal")
+        assert engine.acknowledge() == -signal.SIGTERM
+
+
+def limit_files():
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8 * M + 5, 8 * M + 5))
+
+
+def test_file_clean_refused(disk):
+    with Engine("file-clean", preexec=limit_files) as engine:
+        assert engine.wait_for("error") == ["run", "error"]
+        phase, errnum, allocated, _, _, note = engine.read()
+        assert (phase, errnum, allocated) == ("error", errno.EFBIG, 8 * M + 5)
+        assert f"refused after {allocated} bytes: File too large" in note
+        assert engine.acknowledge() == 1
+
+
+def test_file_clean_not_in_memory(monkeypatch):
+    monkeypatch.chdir("/dev/shm")
+    done = stress("file-clean", "--size=1M")
+    assert done.returncode == 1 and "the working directory is in RAM" in done.stderr
+
+
 BAD = [
     ([], ["usage"]),
-    (["nosuch"], ["nosuch", "unknown stressor", "malloc, memset, calloc"]),
+    (["nosuch"], ["nosuch", "unknown stressor", "malloc, memset, calloc, file-clean"]),
     (["memset", "--blok=1M"], ["--blok", "unknown option", "--block, --limit, --pause, --hold"]),
     (["memset", "64M"], ["64M", "unknown option"]),
     (["memset", "-h"], ["unknown option"]),
