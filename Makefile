@@ -64,7 +64,7 @@ $(B)/oomlab-stress: $(call static,$(STRESS_C)) $(B)/libstatic.a
 
 # libcgroup reads user names in functions that are never called here; the linker warns about them all the same.
 # Its --no-warnings would let undefined symbols pass too, so what it says is shown if it fails.
-$(B)/oomlab-agent: $(call static,guest/agent.c guest/park.c guest/tune.c $(CORE_C)) $(B)/libstatic.a
+$(B)/oomlab-agent: $(call static,guest/agent.c guest/devices.c guest/park.c guest/tune.c $(CORE_C)) $(B)/libstatic.a
 	$(call say,LD)
 	$(Q)$(CC) -static -Wl,--gc-sections $(LDFLAGS) -o $@ $^ -lcgroup -ljansson 2>$@.said || \
 		{ cat $@.said >&2; rm -f $@ $@.said; exit 1; }

@@ -8,6 +8,7 @@
  * box.
  */
 #include "cgroups/cgroups.h"
+#include "guest/devices.h"
 #include "guest/initramfs.h"
 #include "guest/park.h"
 #include "guest/tune.h"
@@ -18,7 +19,6 @@
 #include "lib/json.h"
 #include "lib/jsonw.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -40,7 +40,7 @@
 #define CGROUPS     "/sys/fs/cgroup"
 #define PCI_DEVICES "/sys/bus/pci/devices"
 #define IVSHMEM     "0x1af4:0x1110"
-#define SWAP_SERIAL "oomlabswap"
+#define DATA        "/data"
 #define SMALL_FILE  4096
 
 static void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -114,55 +114,15 @@ static int load_modules(struct err *e)
 	return r;
 }
 
-/* A small file of sysfs without its newline; "" when it cannot be read. */
-static void read_line(char ret[SMALL_FILE], const char *dir, const char *name, const char *file)
-{
-	AUTO_FREE char *text = NULL;
-	char path[PATH_LEN_MAX];
-
-	ret[0] = 0;
-	if (path_format(path, "%s/%s/%s", dir, name, file) < 0 ||
-	    file_read(path, SMALL_FILE - 1, &text, NULL, NULL) < 0)
-		return;
-	strcpy(ret, text);
-	ret[strcspn(ret, "\n")] = 0;
-}
-
-/* The first entry of dir that is() accepts; 0 or -ENODEV. */
-static int find_device(const char *dir, bool (*is)(const char *dir, const char *name),
-		       char ret_name[NAME_MAX + 1])
-{
-	DIR *d = opendir(dir);
-	struct dirent *entry;
-	int r = -ENODEV;
-
-	while (d && r < 0 && (entry = readdir(d)))
-		if (entry->d_name[0] != '.' && is(dir, entry->d_name)) {
-			strcpy(ret_name, entry->d_name);
-			r = 0;
-		}
-	if (d)
-		closedir(d);
-	return r;
-}
-
 static bool is_ivshmem(const char *dir, const char *name)
 {
-	char id[2 * SMALL_FILE], device[SMALL_FILE];
+	char id[2 * DEVICE_LINE_MAX], device[DEVICE_LINE_MAX];
 
-	read_line(id, dir, name, "vendor");
-	read_line(device, dir, name, "device");
+	device_line(id, dir, name, "vendor");
+	device_line(device, dir, name, "device");
 	strcat(id, ":");
 	strcat(id, device);
 	return strcmp(id, IVSHMEM) == 0;
-}
-
-static bool is_swap_disk(const char *dir, const char *name)
-{
-	char serial[SMALL_FILE];
-
-	read_line(serial, dir, name, "serial");
-	return strcmp(serial, SWAP_SERIAL) == 0;
 }
 
 /* The black box is BAR 2 of the ivshmem device; sysfs lets us map it without a driver. */
@@ -173,7 +133,7 @@ static int map_box(void **ret_map, size_t *ret_size, struct err *e)
 	struct stat st;
 	void *map;
 
-	if (find_device(PCI_DEVICES, is_ivshmem, name) < 0)
+	if (device_find(PCI_DEVICES, is_ivshmem, name) < 0)
 		return err_set(e, ENODEV, "no PCI device " IVSHMEM " (ivshmem) in " PCI_DEVICES);
 	path_format(path, "%s/%s/enable", PCI_DEVICES, name);
 	file_put(path, "1", NULL);
@@ -203,7 +163,7 @@ static void record_boot(struct blackbox *bb, const struct timespec *up)
 
 static int mount_v2(struct err *e)
 {
-	char controllers[SMALL_FILE], padded[SMALL_FILE + 2];
+	char controllers[DEVICE_LINE_MAX], padded[DEVICE_LINE_MAX + 2];
 	int r;
 
 	r = mount_at("cgroup2", CGROUPS, NULL, e);
@@ -211,7 +171,7 @@ static int mount_v2(struct err *e)
 		e->code = EOPNOTSUPP;
 		return -EOPNOTSUPP;
 	}
-	read_line(controllers, CGROUPS, ".", "cgroup.controllers");
+	device_line(controllers, CGROUPS, ".", "cgroup.controllers");
 	snprintf(padded, sizeof(padded), " %s ", controllers);
 	if (!strstr(padded, " memory "))
 		return err_set(e, EOPNOTSUPP, "this kernel has no memory controller for cgroup v2");
@@ -250,67 +210,34 @@ static int make_cgroups(const json_t *machine, struct err *e)
 	return r == 0 ? cg_make(&sys, GROUP, e) : r;
 }
 
-static bool is_pmem(const char *dir, const char *name)
+/* From here on it is the working directory, the processes' as well. */
+static int use_data(struct blackbox *bb, const json_t *machine, struct err *e)
 {
-	(void)dir;
-	return strncmp(name, "pmem", 4) == 0;
-}
+	char device[DEVICE_PATH_MAX], text[512];
+	struct jsonw w;
+	int r;
 
-static bool is_zram(const char *dir, const char *name)
-{
-	(void)dir;
-	return strncmp(name, "zram", 4) == 0;
-}
-
-/* Devices of libnvdimm come from a thread of its own: whoever reads this waits for them. */
-static void wait_for_pmem(void)
-{
-	char ignored[SMALL_FILE];
-
-	read_line(ignored, "/sys/bus/nd/devices", "ndbus0", "wait_probe");
-}
-
-/* The kinds of swap: how their block device is known, and which file of its gets the size. */
-static const struct swap_device {
-	const char *kind, *what;
-	bool (*is)(const char *dir, const char *name);
-	void (*wait)(void);
-	const char *size_file;
-} swap_devices[] = {
-	{ "disk", "disk with the serial \"" SWAP_SERIAL "\"", is_swap_disk, NULL, NULL },
-	{ "pmem", "persistent memory (pmem)", is_pmem, wait_for_pmem, NULL },
-	{ "zram", "compressed memory (zram)", is_zram, NULL, "disksize" },
-};
-
-/* Path of the device for the machine's swap, ready for a signature; "" when it has no swap. */
-static int find_swap(const json_t *machine, char ret[NAME_MAX + 8], struct err *e)
-{
-	const json_t *swap = json_object_get(machine, "swap");
-	const char *kind = json_text(swap, "kind", "disk");
-	const struct swap_device *d = swap_devices;
-	char name[NAME_MAX + 1], path[PATH_LEN_MAX], size[32];
-
-	ret[0] = 0;
-	if (!json_is_object(swap))
-		return 0;
-	while (strcmp(d->kind, kind) != 0)
-		if (++d == swap_devices + sizeof(swap_devices) / sizeof(swap_devices[0]))
-			return err_set(e, EOPNOTSUPP, "swap of kind %s: this agent knows none", kind);
-	if (d->wait)
-		d->wait();
-	if (find_device("/sys/block", d->is, name) < 0)
-		return err_set(e, EOPNOTSUPP, "this kernel shows no %s in /sys/block", d->what);
-	snprintf(ret, NAME_MAX + 8, "/dev/%s", name);
-	if (!d->size_file)
-		return 0;
-	path_format(path, "/sys/block/%s/%s", name, d->size_file);
-	snprintf(size, sizeof(size), "%lld", (long long)json_number(swap, "size", 0));
-	return file_put(path, size, e);
+	r = device_data(machine, device, e);
+	if (r < 0 || !device[0])
+		return r;
+	if (mkdir(DATA, 0755) < 0)
+		return err_errno(e, errno, DATA ": mkdir");
+	if (mount(device, DATA, "ext4", MS_NOSUID | MS_NODEV | MS_NOATIME, NULL) < 0)
+		return err_set(e, errno == ENODEV ? EOPNOTSUPP : errno, "machine.data: mount %s as ext4: %s",
+			       device, strerror(errno));
+	if (chdir(DATA) < 0)
+		return err_errno(e, errno, DATA ": chdir");
+	jsonw_begin(&w, text, sizeof(text));
+	jsonw_str(&w, "event", "data");
+	jsonw_str(&w, "device", device);
+	jsonw_str(&w, "path", DATA);
+	bb_append(bb, BB_EVENT, 0, text, jsonw_end(&w));
+	return 0;
 }
 
 static int run_trial(struct blackbox *bb, const json_t *machine, struct err *e)
 {
-	char swap[NAME_MAX + 8];
+	char swap[DEVICE_PATH_MAX];
 	struct engine_setup setup = { .box = *bb,
 				      .stress_path = INITRAMFS_STRESS,
 				      .cgroup_parent = "",
@@ -321,7 +248,9 @@ static int run_trial(struct blackbox *bb, const json_t *machine, struct err *e)
 	r = tune_machine("", machine, bb, e);
 	if (r < 0)
 		return r;
-	r = find_swap(machine, swap, e);
+	r = device_swap(machine, swap, e);
+	if (r == 0)
+		r = use_data(bb, machine, e);
 	if (r < 0)
 		return r;
 	setup.swap_path = swap[0] ? swap : NULL;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <libgen.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 /* Directory of the running executable. */
@@ -77,4 +78,28 @@ int paths_cache(const char *name, char ret_path[PATH_LEN_MAX])
 int paths_state(const char *name, char ret_path[PATH_LEN_MAX])
 {
 	return below_home("XDG_STATE_HOME", ".local/state", name, ret_path);
+}
+
+/* A user's PATH may lack what only root is thought to need. */
+#define PATH_DEFAULT "/usr/local/bin:/usr/bin:/bin"
+#define PATH_MORE    "/usr/local/sbin:/usr/sbin:/sbin"
+
+static int find_in(const char *list, const char *name, char ret_path[PATH_LEN_MAX])
+{
+	AUTO_FREE char *copy = strdup(list);
+	char *rest = copy, *dir;
+
+	while (copy && (dir = strsep(&rest, ":")))
+		if (dir[0] && path_format(ret_path, "%s/%s", dir, name) == 0 && access(ret_path, X_OK) == 0)
+			return 0;
+	return -ENOENT;
+}
+
+int paths_program(const char *name, char ret_path[PATH_LEN_MAX])
+{
+	const char *path = getenv("PATH");
+
+	if (find_in(path ? path : PATH_DEFAULT, name, ret_path) == 0)
+		return 0;
+	return find_in(PATH_MORE, name, ret_path);
 }

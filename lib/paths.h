@@ -21,4 +21,7 @@ int paths_cache(const char *name, char ret_path[PATH_LEN_MAX]);
 /* ${XDG_STATE_HOME:-~/.local/state}/oomlab/NAME, as paths_cache(). */
 int paths_state(const char *name, char ret_path[PATH_LEN_MAX]);
 
+/* Full path of a program of the machine's in PATH, else where administrators have theirs; -ENOENT. */
+int paths_program(const char *name, char ret_path[PATH_LEN_MAX]);
+
 #endif

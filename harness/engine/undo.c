@@ -175,6 +175,22 @@ int undo_note_cgroup(struct undo *u, const char *path, struct err *e)
 	return note(u, json_pack("{s:s, s:s}", "undo", "cgroup", "path", path), e);
 }
 
+int undo_make_directory(struct undo *u, const char *path, struct err *e)
+{
+	int r;
+
+	r = note(u, json_pack("{s:s, s:s}", "undo", "directory", "path", path), e);
+	if (r == 0 && mkdir(path, 0700) < 0)
+		r = err_errno(e, errno, "%s: mkdir", path);
+	return r;
+}
+
+/* The stressors' files in it have no names: they are gone with their processes. */
+static int undo_directory(const char *path, struct err *e)
+{
+	return rmdir(path) < 0 && errno != ENOENT ? err_errno(e, errno, "%s: remove", path) : 0;
+}
+
 static int undo_cgroup(const char *path, struct err *e)
 {
 	struct cg_system sys;
@@ -226,6 +242,8 @@ static int undo_one(const json_t *line, const char *journal, size_t number, stru
 		return file_put(path, json_text(line, "value", ""), e);
 	if (!strcmp(what, "swap") && path[0])
 		return undo_swap(path, json_flag(line, "remove", false), e);
+	if (!strcmp(what, "directory") && below)
+		return undo_directory(path, e);
 	if (!strcmp(what, "cgroup") && below)
 		return undo_cgroup(path, e);
 	return err_set(e, EINVAL, "%s: line %zu makes no sense; undo it by hand and remove the file", journal,

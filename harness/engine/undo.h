@@ -7,7 +7,8 @@
  *
  * The journal is a file of JSON lines: {"harness": PID, "started": TICKS}, then
  * {"undo": "sysctl", "path": ..., "value": ...}, {"undo": "swap", "path": ...,
- * "remove": true} or {"undo": "cgroup", "path": ...}. It is gone once all is undone.
+ * "remove": true}, {"undo": "directory", "path": ...} or {"undo": "cgroup",
+ * "path": ...}. It is gone once all is undone.
  */
 #ifndef OOMLAB_ENGINE_UNDO_H
 #define OOMLAB_ENGINE_UNDO_H
@@ -37,6 +38,9 @@ int undo_sysctl(struct undo *u, const char *name, const char *value, char ret_wa
  * that size, removed again by undo; 0: a block device as it is.
  */
 int undo_swap_on(struct undo *u, const char *path, uint64_t bytes, struct err *e);
+
+/* Makes a directory, which undo removes if it is empty. */
+int undo_make_directory(struct undo *u, const char *path, struct err *e);
 
 /* Notes a group that is about to be made, so that undo removes it with all that runs in it. */
 int undo_note_cgroup(struct undo *u, const char *path, struct err *e);

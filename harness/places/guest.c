@@ -5,12 +5,14 @@
 #include "harness/places/console.h"
 #include "harness/places/guest_launch.h"
 #include "harness/places/guest_machine.h"
+#include "harness/places/image.h"
 #include "harness/places/qemu.h"
 #include "harness/places/snapshot.h"
 #include "lib/blackbox.h"
 #include "lib/capture.h"
 #include "lib/files.h"
 #include "lib/json.h"
+#include "lib/paths.h"
 #include "lib/units.h"
 
 #include <errno.h>
@@ -43,9 +45,12 @@ static int guest_can(const json_t *spec, const struct place_options *o, struct e
 	char program[PATH_LEN_MAX];
 	struct kernel k;
 
-	if (qemu_find(program, sizeof(program)) < 0)
+	if (paths_program(QEMU_PROGRAM, program) < 0)
 		return err_set(why, EOPNOTSUPP,
 			       QEMU_PROGRAM " is not installed: apt-get install qemu-system-x86");
+	if (guest_data(spec) && paths_program(IMAGE_PROGRAM, program) < 0)
+		return err_set(why, EOPNOTSUPP,
+			       "machine.data: " IMAGE_PROGRAM " is not installed: apt-get install e2fsprogs");
 	if (kernels_find(json_text(machine, "kernel", NULL), &k, why) < 0)
 		return -EOPNOTSUPP;
 	if (guest_memory(spec) < k.memory_min_bytes)

@@ -2,14 +2,13 @@
 #include "harness/places/guest_launch.h"
 
 #include "harness/places/guest_machine.h"
+#include "harness/places/image.h"
 #include "harness/places/keeper.h"
 #include "lib/files.h"
 #include "lib/json.h"
 #include "lib/paths.h"
-#include "lib/units.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,10 +43,7 @@ int guest_programs(const struct kernel *k, char ret_agent[PATH_LEN_MAX], char re
 	return err_set(e, ENOENT, "oomlab-agent, oomlab-stress: not found beside oomlab");
 }
 
-/*
- * Files that only QEMU is to see: in memory, or without a name in dir, so that
- * nothing is left behind however the harness ends.
- */
+/* In memory: only QEMU is to see it, and nothing is left behind however the harness ends. */
 static int make_initramfs(const json_t *spec, const struct kernel *k, struct err *e)
 {
 	char agent[PATH_LEN_MAX], stress[PATH_LEN_MAX];
@@ -70,46 +66,11 @@ static int make_initramfs(const json_t *spec, const struct kernel *k, struct err
 	return r < 0 ? r : fd;
 }
 
-static int unnamed_file(const char *dir)
-{
-	char path[PATH_LEN_MAX];
-	int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-
-	if (fd >= 0)
-		return fd;
-	if (path_format(path, "%s/swap.XXXXXX", dir) < 0)
-		return -1;
-	fd = mkostemp(path, O_CLOEXEC);
-	if (fd >= 0)
-		unlink(path);
-	return fd;
-}
-
-/* Its space is taken now: a disk that fills up later would look to the guest like a broken one. */
-static int make_swap(const char *dir, uint64_t bytes, struct err *e)
-{
-	char size[UNITS_TEXT_MAX];
-	int fd = unnamed_file(dir);
-	int code = 0;
-
-	if (fd < 0)
-		return err_errno(e, errno, "swap image in %s: create", dir);
-	if (fallocate(fd, 0, 0, (off_t)bytes) < 0)
-		code = errno;
-	if (code == EOPNOTSUPP)
-		code = ftruncate(fd, (off_t)bytes) < 0 ? errno : 0;
-	if (code) {
-		close(fd);
-		return err_errno(e, code, "swap image of %s in %s", size_format(size, bytes), dir);
-	}
-	return fd;
-}
-
 /* Its parts, for as long as it takes to hand them to the keeper. */
 struct parts {
 	struct kernel kernel;
 	char console[PATH_LEN_MAX], log[PATH_LEN_MAX], append[GUEST_APPEND_MAX];
-	int initramfs, swap;
+	int initramfs, swap, data;
 };
 
 static int make_parts(const json_t *spec, const char *dir, struct parts *p, struct err *e)
@@ -126,15 +87,18 @@ static int make_parts(const json_t *spec, const char *dir, struct parts *p, stru
 	r = guest_command_line(spec, p->append, e);
 	if (r == 0)
 		r = p->initramfs = make_initramfs(spec, &p->kernel, e);
-	if (r >= 0 && guest_swap(spec) && guest_swap_kind(spec)->backing == SWAP_IMAGE)
-		r = p->swap = make_swap(dir, guest_swap_bytes(spec), e);
+	if (r >= 0 && guest_swap(spec) && guest_swap_kind(spec)->backing == DISK_IMAGE)
+		r = p->swap = image_blank(dir, "swap", guest_swap_bytes(spec), e);
+	if (r >= 0 && guest_data(spec))
+		r = p->data = image_data(dir, guest_data_bytes(spec),
+					 guest_data_kind(spec)->backing == DISK_IMAGE, e);
 	return r < 0 ? r : 0;
 }
 
 static int hand_over(const json_t *spec, const struct parts *p, const char *box_path, bool kvm, bool cold,
 		     pid_t *ret_pid, struct err *e)
 {
-	bool nvdimm = guest_swap(spec) && guest_swap_kind(spec)->backing == SWAP_NVDIMM;
+	bool nvdimm = guest_swap(spec) && guest_swap_kind(spec)->backing == DISK_NVDIMM;
 	AUTO_FREE char *text = json_dumps(spec, JSON_COMPACT);
 	struct stat st;
 	struct keeper k = {
@@ -147,6 +111,9 @@ static int hand_over(const json_t *spec, const struct parts *p, const char *box_
 			   .initramfs_fd = p->initramfs,
 			   .swap_fd = p->swap,
 			   .pmem_bytes = nvdimm ? guest_swap_bytes(spec) : 0,
+			   .data_fd = p->data,
+			   .data_bytes = guest_data_bytes(spec),
+			   .data_pmem = guest_data(spec) && guest_data_kind(spec)->backing == DISK_NVDIMM,
 			   .box_path = box_path,
 			   .console_path = p->console,
 			   .log_path = p->log,
@@ -170,7 +137,7 @@ static int hand_over(const json_t *spec, const struct parts *p, const char *box_
 int guest_launch(const json_t *spec, const char *dir, const char *box_path, bool kvm, bool cold,
 		 pid_t *ret_pid, struct err *e)
 {
-	struct parts p = { .initramfs = -1, .swap = -1 };
+	struct parts p = { .initramfs = -1, .swap = -1, .data = -1 };
 	int r;
 
 	r = make_parts(spec, dir, &p, e);
@@ -180,5 +147,7 @@ int guest_launch(const json_t *spec, const char *dir, const char *box_path, bool
 		close(p.initramfs);
 	if (p.swap >= 0)
 		close(p.swap);
+	if (p.data >= 0)
+		close(p.data);
 	return r;
 }

@@ -21,20 +21,23 @@
  */
 #define DETERMINISTIC_SLOWER 8
 
-static const struct swap_kind kinds[] = {
+/* ext4 sums with crc32c, which was in a module of its own before 6.15; not every kernel has both built in. */
+static const char *const data_modules[] = { "-crc32c_generic", "ext4" };
+
+static const struct disk_kind kinds[] = {
 	{ "disk",
-	  SWAP_IMAGE,
+	  DISK_IMAGE,
 	  1,
 	  { "virtio_pci", "virtio_blk" },
 	  NULL,
-	  "disk swap completes when the host says so: use kind pmem" },
+	  "a disk completes when the host says so: use kind pmem" },
 	/*
 	 * libnvdimm leaves out what 2M does not divide. The device is above 4G, for which the kernel would lay
 	 * 64M of RAM aside (swiotlb) although no device here reads memory by itself.
 	 */
-	{ "pmem", SWAP_NVDIMM, 2 << 20, { "nfit", "nd_pmem" }, " swiotlb=noforce", NULL },
+	{ "pmem", DISK_NVDIMM, 2 << 20, { "nfit", "nd_pmem" }, " swiotlb=noforce", NULL },
 	/* Before 6.12 its compressor is a module that nothing depends on, and a guest has no modprobe. */
-	{ "zram", SWAP_NOTHING, 4096, { "-lzo-rle", "zram" }, NULL, NULL },
+	{ "zram", DISK_NOTHING, 4096, { "-lzo-rle", "zram" }, NULL, NULL },
 };
 
 const json_t *guest_machine(const json_t *spec)
@@ -66,39 +69,77 @@ uint64_t guest_swap_bytes(const json_t *spec)
 	return (uint64_t)json_number(guest_swap(spec), "size", 0);
 }
 
-const struct swap_kind *guest_swap_kind(const json_t *spec)
+/* NULL: disk is NULL, or of a kind that there is not. */
+static const struct disk_kind *kind_of(const json_t *disk)
 {
-	const json_t *swap = guest_swap(spec);
 	size_t i;
 
-	for (i = 0; swap && i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		if (strcmp(json_text(swap, "kind", "disk"), kinds[i].name) == 0)
+	for (i = 0; disk && i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (strcmp(json_text(disk, "kind", "disk"), kinds[i].name) == 0)
 			return &kinds[i];
 	return NULL;
 }
 
+const struct disk_kind *guest_swap_kind(const json_t *spec)
+{
+	return kind_of(guest_swap(spec));
+}
+
+const json_t *guest_data(const json_t *spec)
+{
+	const json_t *data = json_object_get(guest_machine(spec), "data");
+
+	return json_is_object(data) ? data : NULL;
+}
+
+uint64_t guest_data_bytes(const json_t *spec)
+{
+	return (uint64_t)json_number(guest_data(spec), "size", 0);
+}
+
+const struct disk_kind *guest_data_kind(const json_t *spec)
+{
+	return kind_of(guest_data(spec));
+}
+
+static bool is_nvdimm(const struct disk_kind *kind)
+{
+	return kind && kind->backing == DISK_NVDIMM;
+}
+
 uint64_t guest_host_memory(const json_t *spec)
 {
-	const struct swap_kind *kind = guest_swap_kind(spec);
-	bool in_memory = kind && kind->backing == SWAP_NVDIMM;
+	return guest_memory(spec) + (is_nvdimm(guest_swap_kind(spec)) ? guest_swap_bytes(spec) : 0) +
+	       (is_nvdimm(guest_data_kind(spec)) ? guest_data_bytes(spec) : 0);
+}
 
-	return guest_memory(spec) + (in_memory ? guest_swap_bytes(spec) : 0);
+static void add_module(struct guest_modules *list, const char *name)
+{
+	size_t i;
+
+	for (i = 0; list->names[i]; i++)
+		if (strcmp(list->names[i], name) == 0)
+			return;
+	list->names[i] = name;
 }
 
 void guest_modules(const json_t *spec, struct guest_modules *ret)
 {
-	const struct swap_kind *swap = guest_swap_kind(spec);
+	const struct disk_kind *disks[] = { guest_swap_kind(spec), guest_data_kind(spec) };
 	const char *compressor = json_text(json_object_get(guest_machine(spec), "zswap"), "compressor", NULL);
-	size_t i;
+	size_t i, k;
 
 	memset(ret, 0, sizeof(*ret));
-	for (i = 0; swap && swap->modules[i]; i++)
-		ret->names[i] = swap->modules[i];
+	for (i = 0; i < sizeof(disks) / sizeof(disks[0]); i++)
+		for (k = 0; disks[i] && disks[i]->modules[k]; k++)
+			add_module(ret, disks[i]->modules[k]);
+	for (i = 0; guest_data(spec) && i < sizeof(data_modules) / sizeof(data_modules[0]); i++)
+		add_module(ret, data_modules[i]);
 	if (!compressor)
 		return;
 	/* By the alias under which the kernel itself asks for it. Whether it has it is seen after boot. */
 	snprintf(ret->compressor, sizeof(ret->compressor), "-crypto-%s", compressor);
-	ret->names[i] = ret->compressor;
+	add_module(ret, ret->compressor);
 }
 
 static int nodes_fit(const json_t *spec, struct err *why)
@@ -120,22 +161,25 @@ static int nodes_fit(const json_t *spec, struct err *why)
 	return 0;
 }
 
-static int swap_fits(const json_t *spec, struct err *why)
+/* what: "swap" or "data"; disk NULL: it has none. */
+static int disk_fits(const json_t *spec, const char *what, const json_t *disk, struct err *why)
 {
-	const struct swap_kind *kind = guest_swap_kind(spec);
+	uint64_t bytes = (uint64_t)json_number(disk, "size", 0);
+	const struct disk_kind *kind = kind_of(disk);
 	char have[UNITS_TEXT_MAX], want[UNITS_TEXT_MAX];
 
-	if (!guest_swap(spec))
+	if (!disk)
 		return 0;
 	if (!kind)
-		return err_set(why, EOPNOTSUPP, "swap of kind %s is not supported in a guest",
-			       json_text(guest_swap(spec), "kind", "disk"));
-	if (guest_swap_bytes(spec) % kind->step_bytes)
-		return err_set(why, EOPNOTSUPP, "swap of kind %s comes in steps of %s; %s is none of them",
-			       kind->name, size_format(want, kind->step_bytes),
-			       size_format(have, guest_swap_bytes(spec)));
+		return err_set(why, EOPNOTSUPP, "%s of kind %s is not supported in a guest", what,
+			       json_text(disk, "kind", "disk"));
+	if (bytes % kind->step_bytes)
+		return err_set(why, EOPNOTSUPP, "%s of kind %s comes in steps of %s; %s is none of them",
+			       what, kind->name, size_format(want, kind->step_bytes),
+			       size_format(have, bytes));
 	if (guest_deterministic(spec) && kind->unrepeatable)
-		return err_set(why, EOPNOTSUPP, "machine.deterministic: %s", kind->unrepeatable);
+		return err_set(why, EOPNOTSUPP, "machine.deterministic: machine.%s: %s", what,
+			       kind->unrepeatable);
 	return 0;
 }
 
@@ -148,7 +192,8 @@ int guest_machine_fits(const json_t *spec, const char *accel, struct err *why)
 	if (guest_deterministic(spec) && accel && strcmp(accel, "kvm") == 0)
 		return err_set(why, EOPNOTSUPP,
 			       "machine.deterministic: KVM counts no instructions, its time is the host's");
-	if (nodes_fit(spec, why) < 0 || swap_fits(spec, why) < 0)
+	if (nodes_fit(spec, why) < 0 || disk_fits(spec, "swap", guest_swap(spec), why) < 0 ||
+	    disk_fits(spec, "data", guest_data(spec), why) < 0)
 		return -EOPNOTSUPP;
 	return 0;
 }
@@ -168,14 +213,15 @@ int guest_command_line(const json_t *spec, char ret[GUEST_APPEND_MAX], struct er
 {
 	const json_t *machine = guest_machine(spec);
 	bool v1 = strcmp(json_text(machine, "cgroup", "v2"), "v1") == 0;
-	const struct swap_kind *swap = guest_swap_kind(spec);
+	const struct disk_kind *swap = guest_swap_kind(spec), *data = guest_data_kind(spec);
+	const struct disk_kind *first = swap && swap->cmdline ? swap : data;
 	const char *more = json_text(machine, "cmdline", "");
 	bool fixed = guest_deterministic(spec);
 
 	if (snprintf(ret, GUEST_APPEND_MAX, "console=ttyS0 panic=-1 no_timer_check%s%s%s%s%s%s",
 		     fixed ? " nokaslr norandmaps " INITRAMFS_DETERMINISTIC : "",
 		     fixed && json_number(machine, "cpus", 1) > 1 ? " maxcpus=1" : "",
-		     swap && swap->cmdline ? swap->cmdline : "",
+		     first && first->cmdline ? first->cmdline : "",
 		     v1 ? " cgroup_enable=memory swapaccount=1" : "", more[0] ? " " : "",
 		     more) >= GUEST_APPEND_MAX)
 		return err_set(e, E2BIG, "the kernel command line is longer than %d bytes",

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a spec's machine comes to in a guest: its swap, its kernel's command line, what it cannot have. */
+/* What a spec's machine comes to in a guest: its disks, its kernel's command line, what it cannot have. */
 #ifndef OOMLAB_PLACES_GUEST_MACHINE_H
 #define OOMLAB_PLACES_GUEST_MACHINE_H
 
@@ -11,13 +11,13 @@
 
 #define GUEST_APPEND_MAX 2048
 
-/* Where QEMU gets a guest's swap from. */
-enum swap_backing { SWAP_NOTHING, SWAP_IMAGE, SWAP_NVDIMM };
+/* Where QEMU gets a guest's swap or data from. */
+enum disk_backing { DISK_NOTHING, DISK_IMAGE, DISK_NVDIMM };
 
-/* One kind of swap. guest/agent.c knows under which name its device shows up. */
-struct swap_kind {
+/* One kind of disk. guest/devices.c knows under which name its device shows up. */
+struct disk_kind {
 	const char *name;
-	enum swap_backing backing;
+	enum disk_backing backing;
 	uint64_t step_bytes;      /* its size is a multiple of that */
 	const char *modules[4];   /* as modules_resolve() takes them */
 	const char *cmdline;      /* words for the kernel, each after a space; NULL: none */
@@ -32,9 +32,14 @@ bool guest_deterministic(const json_t *spec);
 /* Its swap: {"size", "kind"}, the bytes of it, and the row of its kind; NULL and 0: it has none. */
 const json_t *guest_swap(const json_t *spec);
 uint64_t guest_swap_bytes(const json_t *spec);
-const struct swap_kind *guest_swap_kind(const json_t *spec);
+const struct disk_kind *guest_swap_kind(const json_t *spec);
 
-/* Bytes of the host's memory that the guest can come to use: its RAM, and swap that is memory as well. */
+/* Likewise what its file system for data lies on. */
+const json_t *guest_data(const json_t *spec);
+uint64_t guest_data_bytes(const json_t *spec);
+const struct disk_kind *guest_data_kind(const json_t *spec);
+
+/* Bytes of the host's memory that the guest can come to use: its RAM, and disks that are memory as well. */
 uint64_t guest_host_memory(const json_t *spec);
 
 #define GUEST_MODULES_MAX 8
@@ -47,7 +52,7 @@ struct guest_modules {
 void guest_modules(const json_t *spec, struct guest_modules *ret);
 
 /*
- * 0, or -EOPNOTSUPP with the reason: CPUs, nodes, swap, and what cannot be
+ * 0, or -EOPNOTSUPP with the reason: CPUs, nodes, swap, data, and what cannot be
  * deterministic. accel is the command line's: auto, kvm, tcg or NULL.
  */
 int guest_machine_fits(const json_t *spec, const char *accel, struct err *why);

@@ -189,9 +189,28 @@ static int make_group(struct trial *t, const struct cg_system *sys, char ret_gro
 	return r;
 }
 
+/* "" without machine.data. In the trial's directory, which is on disk where results are kept. */
+static int data_path(const struct trial *t, char ret[PATH_LEN_MAX])
+{
+	const json_t *machine = json_object_get(t->spec, "machine");
+
+	ret[0] = 0;
+	return json_is_object(json_object_get(machine, "data")) ? path_format(ret, "%s/data", t->dir) : 0;
+}
+
+static int make_data(const struct trial *t, struct err *e)
+{
+	struct undo undo = { t->journal_path };
+	char path[PATH_LEN_MAX];
+
+	if (data_path(t, path) < 0)
+		return err_errno(e, ENAMETOOLONG, "%s/data", t->dir);
+	return path[0] ? undo_make_directory(&undo, path, e) : 0;
+}
+
 static void run_engine(const struct trial *t, const struct cg_system *sys, const char *group)
 {
-	char stress[PATH_LEN_MAX], swap[PATH_LEN_MAX], parent[640], engine[704];
+	char stress[PATH_LEN_MAX], swap[PATH_LEN_MAX], data[PATH_LEN_MAX], parent[640], engine[704];
 	struct engine_setup setup = { .stress_path = stress,
 				      .cgroup_parent = parent,
 				      .group_name = t->group_name,
@@ -217,6 +236,8 @@ static void run_engine(const struct trial *t, const struct cg_system *sys, const
 		err_set(&e, -r, "oomlab-stress: not found beside oomlab");
 	else
 		r = cg_attach(sys, engine, getpid(), &e);
+	if (r == 0 && data_path(t, data) == 0 && data[0] && chdir(data) < 0)
+		r = err_errno(&e, errno, "%s: chdir", data);
 	if (r < 0) {
 		char seal[ERR_TEXT_MAX + 32];
 
@@ -237,6 +258,8 @@ static int host_start(struct trial *t, struct err *e)
 	r = cg_init(&sys, e);
 	if (r == 0)
 		r = make_group(t, &sys, group, e);
+	if (r == 0)
+		r = make_data(t, e);
 	if (r < 0) {
 		undo_replay(t->journal_path, NULL);
 		return r;

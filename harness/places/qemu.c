@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "harness/places/qemu.h"
 
+#include "guest/devices.h"
 #include "lib/files.h"
+#include "lib/paths.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -62,19 +64,6 @@ static void escape(char ret[2 * PATH_LEN_MAX], const char *value)
 	ret[n] = 0;
 }
 
-int qemu_find(char ret_path[], size_t room)
-{
-	const char *path = getenv("PATH");
-	AUTO_FREE char *copy = strdup(path ? path : "/usr/local/bin:/usr/bin:/bin");
-	char *rest = copy, *dir;
-
-	while (copy && (dir = strsep(&rest, ":")))
-		if (dir[0] && snprintf(ret_path, room, "%s/" QEMU_PROGRAM, dir) < (int)room &&
-		    access(ret_path, X_OK) == 0)
-			return 0;
-	return -ENOENT;
-}
-
 static void add_distances(struct args *a, const json_t *distances)
 {
 	const json_t *row, *one;
@@ -110,24 +99,44 @@ static void add_nodes(struct args *a, const struct qemu_setup *s)
 	add_distances(a, s->distances);
 }
 
+static uint64_t data_pmem_bytes(const struct qemu_setup *s)
+{
+	return s->data_fd >= 0 && s->data_pmem ? s->data_bytes : 0;
+}
+
+static void add_nvdimm(struct args *a, const char *backend, const char *id)
+{
+	add(a, "-object");
+	add(a, "%s", backend);
+	add(a, "-device");
+	add(a, "nvdimm,memdev=%s", id);
+}
+
 /*
  * A persistent memory device is in a slot beyond the RAM. QEMU adds what aligning the slot takes to maxmem by
- * itself.
+ * itself. What the guest writes to the one with data stays in QEMU's memory (share=off), and so goes into snapshots.
  */
 static void add_memory(struct args *a, const struct qemu_setup *s)
 {
-	uint64_t ram = s->memory_bytes / 1024, pmem = s->pmem_bytes / 1024;
+	uint64_t ram = s->memory_bytes / 1024, swap = s->pmem_bytes / 1024, data = data_pmem_bytes(s) / 1024;
+	char backend[128];
 
 	add(a, "-m");
-	if (!pmem) {
+	if (!swap && !data) {
 		add(a, "%" PRIu64 "K", ram);
 		return;
 	}
-	add(a, "%" PRIu64 "K,slots=1,maxmem=%" PRIu64 "K", ram, ram + pmem);
-	add(a, "-object");
-	add(a, "memory-backend-ram,id=pmem,size=%" PRIu64 "K", pmem);
-	add(a, "-device");
-	add(a, "nvdimm,memdev=pmem");
+	add(a, "%" PRIu64 "K,slots=%d,maxmem=%" PRIu64 "K", ram, !!swap + !!data, ram + swap + data);
+	if (swap) {
+		snprintf(backend, sizeof(backend), "memory-backend-ram,id=pmem,size=%" PRIu64 "K", swap);
+		add_nvdimm(a, backend, "pmem");
+	}
+	if (data) {
+		snprintf(backend, sizeof(backend),
+			 "memory-backend-file,id=data,share=off,size=%" PRIu64 "K,mem-path=/dev/fd/%d", data,
+			 s->data_fd);
+		add_nvdimm(a, backend, "data");
+	}
 }
 
 /*
@@ -156,7 +165,7 @@ static void add_machine(struct args *a, const struct qemu_setup *s)
 	add(a, "-sandbox");
 	add(a, "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
 	add(a, "-machine");
-	add(a, "pc%s", s->pmem_bytes ? ",nvdimm=on" : "");
+	add(a, "pc%s", s->pmem_bytes || data_pmem_bytes(s) ? ",nvdimm=on" : "");
 	add(a, "-accel");
 	add(a, "%s", s->kvm ? "kvm" : "tcg");
 	/*
@@ -197,6 +206,15 @@ static void add_control(struct args *a, const struct qemu_setup *s)
 	add(a, "chardev=qmp,mode=control");
 }
 
+/* Disks are thrown away with the guest: nothing needs to be flushed. */
+static void add_disk(struct args *a, const char *id, int fd, const char *more)
+{
+	add(a, "-blockdev");
+	add(a, "driver=file,node-name=%s,filename=/dev/fd/%d,locking=off,cache.no-flush=on", id, fd);
+	add(a, "-device");
+	add(a, "virtio-blk-pci,drive=%s%s,werror=report,rerror=report", id, more);
+}
+
 static void add_devices(struct args *a, const struct qemu_setup *s)
 {
 	char path[2 * PATH_LEN_MAX];
@@ -212,20 +230,17 @@ static void add_devices(struct args *a, const struct qemu_setup *s)
 	add(a, "-device");
 	/* Without master=on QEMU refuses to write a snapshot. */
 	add(a, "ivshmem-plain,memdev=box,master=on");
-	if (s->swap_fd < 0)
-		return;
-	/* The disk is thrown away with the guest: nothing needs to be flushed. */
-	add(a, "-blockdev");
-	add(a, "driver=file,node-name=swap,filename=/dev/fd/%d,locking=off,cache.no-flush=on", s->swap_fd);
-	add(a, "-device");
-	add(a, "virtio-blk-pci,drive=swap,serial=" QEMU_SWAP_SERIAL ",werror=report,rerror=report");
+	if (s->swap_fd >= 0)
+		add_disk(a, "swap", s->swap_fd, ",serial=" DEVICE_SWAP_SERIAL);
+	if (s->data_fd >= 0 && !s->data_pmem)
+		add_disk(a, "data", s->data_fd, "");
 }
 
 static int make_args(struct args *a, const struct qemu_setup *s, struct err *e)
 {
 	char program[PATH_LEN_MAX];
 
-	if (qemu_find(program, sizeof(program)) < 0)
+	if (paths_program(QEMU_PROGRAM, program) < 0)
 		return err_set(e, ENOENT, QEMU_PROGRAM " is not installed: apt-get install qemu-system-x86");
 	add(a, "%s", program);
 	add_machine(a, s);
@@ -256,6 +271,8 @@ static _Noreturn void exec_qemu(const struct qemu_setup *s, struct args *a, int 
 	fcntl(s->qmp_fd, F_SETFD, 0);
 	if (s->swap_fd >= 0)
 		fcntl(s->swap_fd, F_SETFD, 0);
+	if (s->data_fd >= 0)
+		fcntl(s->data_fd, F_SETFD, 0);
 	execv(a->v[0], a->v);
 	dprintf(STDERR_FILENO, "%s: exec: %s\n", a->v[0], strerror(errno));
 	_exit(127);
@@ -314,6 +331,27 @@ static int digest_contents(XXH3_state_t *state, int fd, const char *what, struct
 	return 0;
 }
 
+/* What of an image is not zeros: most of it is a hole. */
+static int digest_image(XXH3_state_t *state, int fd, struct err *e)
+{
+	static const char zeros[64 << 10];
+	AUTO_FREE char *piece = malloc(sizeof(zeros));
+	off_t at = 0;
+	ssize_t n = 0;
+
+	while (piece && (at = lseek(fd, at, SEEK_DATA)) >= 0 &&
+	       (n = pread(fd, piece, sizeof(zeros), at)) > 0) {
+		if (memcmp(piece, zeros, (size_t)n) != 0) {
+			XXH3_128bits_update(state, &at, sizeof(at));
+			XXH3_128bits_update(state, piece, (size_t)n);
+		}
+		at += n;
+	}
+	if (!piece || n < 0 || (at < 0 && errno != ENXIO))
+		return err_errno(e, piece ? errno : ENOMEM, "data image");
+	return 0;
+}
+
 static int digest_args(XXH3_state_t *state, const struct qemu_setup *s, struct err *e)
 {
 	struct qemu_setup same = *s;
@@ -325,6 +363,7 @@ static int digest_args(XXH3_state_t *state, const struct qemu_setup *s, struct e
 	same.box_path = same.console_path = same.log_path = "";
 	same.initramfs_fd = same.qmp_fd = 0;
 	same.swap_fd = s->swap_fd < 0 ? -1 : 0;
+	same.data_fd = s->data_fd < 0 ? -1 : 0;
 	same.incoming = false;
 	r = make_args(&a, &same, e);
 	if (r < 0)
@@ -356,6 +395,8 @@ int qemu_digest(const struct qemu_setup *s, unsigned char ret[QEMU_DIGEST_BYTES]
 		r = digest_contents(state, kernel, s->kernel, e);
 	if (r == 0)
 		r = digest_contents(state, s->initramfs_fd, "initramfs", e);
+	if (r == 0 && s->data_fd >= 0)
+		r = digest_image(state, s->data_fd, e);
 	if (s->swap_fd >= 0 && fstat(s->swap_fd, &swap) == 0)
 		XXH3_128bits_update(state, &swap.st_size, sizeof(swap.st_size));
 	XXH128_canonicalFromHash(&digest, XXH3_128bits_digest(state));

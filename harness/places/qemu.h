@@ -13,7 +13,6 @@
 
 #define QEMU_PROGRAM      "qemu-system-x86_64"
 #define QEMU_DIGEST_BYTES 16
-#define QEMU_SWAP_SERIAL  "oomlabswap" /* guest/agent.c looks for it */
 
 struct qemu_setup {
 	const char *kernel; /* bzImage */
@@ -23,8 +22,11 @@ struct qemu_setup {
 	const json_t *nodes;     /* array of bytes; NULL or empty: no NUMA */
 	const json_t *distances; /* between them, array of arrays; NULL or empty: QEMU's */
 	int initramfs_fd;
-	int swap_fd;          /* image of the swap disk; -1: none */
-	uint64_t pmem_bytes;  /* of a persistent memory device; 0: none */
+	int swap_fd;         /* image of the swap disk; -1: none */
+	uint64_t pmem_bytes; /* of a persistent memory device for swap; 0: none */
+	int data_fd;         /* image with the file system for data; -1: none */
+	uint64_t data_bytes; /* of that */
+	bool data_pmem; /* it is persistent memory, which starts with what the image holds; else a disk */
 	const char *box_path; /* the black box */
 	uint64_t box_bytes;
 	const char *console_path; /* the serial console is appended to it */
@@ -35,9 +37,6 @@ struct qemu_setup {
 	bool deterministic; /* time is a count of instructions; not with kvm */
 };
 
-/* Full path of QEMU in ret; -ENOENT when it is not installed. */
-int qemu_find(char ret_path[], size_t room);
-
 /*
  * Starts QEMU as a child that dies with the caller, in a process group of its
  * own, without network, with QEMU's sandbox on. The guest stops the machine by
@@ -47,7 +46,7 @@ int qemu_start(const struct qemu_setup *s, pid_t *ret_pid, struct err *e);
 
 /*
  * A digest of everything that goes into a boot: QEMU, its firmware and options,
- * the contents of kernel and initramfs. Not where the box and the logs are.
+ * the contents of kernel, initramfs and data image. Not where the box and the logs are.
  */
 int qemu_digest(const struct qemu_setup *s, unsigned char ret[QEMU_DIGEST_BYTES], struct err *e);
 

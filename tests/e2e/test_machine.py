@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: MIT
 """What a machine's kernel is asked for: it does it, or the trial is a skip that says why."""
 
+import errno
 import json
+import os
 import pathlib
 import subprocess
 
 import pytest
 
-from lab import EXIT_BROKEN, EXIT_PASS, EXIT_SKIP, GUEST_WAIT_S, M, OOMLAB, Lab
+from lab import EXIT_BROKEN, EXIT_PASS, EXIT_SKIP, GUEST_WAIT_S, M, OOMLAB, Lab, wait_until
 
 THP = pathlib.Path("/sys/kernel/mm/transparent_hugepage/enabled")
 # Off by default on so small a machine: THP, and MGLRU on this kernel.
@@ -51,13 +53,45 @@ expect:
 """
 
 
+# Two devices of a kind, which the agent must tell apart. hog needs more than is left beside the cache.
+RECLAIM = """
+scenario: reclaim
+machine: {memory: 128M, swap: {size: 16M, kind: pmem}, data: {size: 64M, kind: pmem}, deterministic: true}
+processes:
+  cache: {run: [file-clean, --size=48M, --hold=forever]}
+  hog: {run: [memset, --limit=72M, --pause=20ms]}
+stop: {timeout: 3s}
+expect:
+  - {that: cache.phase, is: hold}
+  - {that: cache.read, is: 48M}
+  - {that: hog.outcome, is: exited}
+  - {that: system.swap_total, near: 16M}
+"""
+NO_SPACE = """
+scenario: no-space
+machine: {memory: 128M, swap: {size: 16M}, data: {size: 8M}}
+processes:
+  big: {run: [file-clean, --size=9M]}
+stop: {timeout: 20s}
+"""
+NO_DATA = """
+scenario: no-data
+machine: {memory: 128M}
+processes:
+  lost: {run: [file-clean, --size=1M]}
+"""
+
+
 @pytest.fixture(scope="module")
 def guests(qemu, tmp_path_factory):
-    """Three guests of the default kernel, two at a time; the tests look at one each."""
+    """Guests of the default kernel, two at a time; the tests look at one each."""
     lab = Lab(tmp_path_factory.mktemp("machine"))
     lab.scenario(EVERYTHING, "all/everything.yaml")
     lab.scenario(SMALL.format(name="lacking", machine="zswap: {}"), "all/lacking.yaml")
     lab.scenario(SMALL.format(name="much", machine="hugepages: 126M"), "all/much.yaml")
+    lab.scenario(RECLAIM, "all/reclaim.yaml")
+    lab.scenario(NO_SPACE, "all/no-space.yaml")
+    lab.scenario(NO_DATA, "all/no-data.yaml")
     yield lab.run(lab.tmp / "all", "--jobs=2", seconds=GUEST_WAIT_S)
     lab.close()
 
@@ -93,6 +127,55 @@ def test_too_little_memory_is_no_skip(guests):
     result = guests.trial("much/all/1").result
     assert result["verdict"] == "broken" and guests.status == EXIT_BROKEN
     assert "machine.hugepages: of 126M only " in result["reason"]
+
+
+def test_page_cache_of_a_data_file_system_is_reclaimed(guests):
+    trial = guests.trial("reclaim/all/1")
+    assert trial.result["verdict"] == "pass", guests
+    assert trial.event("data")["path"] == "/data"
+    rows = trial.rows("system.csv")
+    cached = [row["meminfo.Cached"] for row in rows]
+    full = cached.index(max(cached))
+    assert cached[full] > 45 * M and min(cached[full:]) < 25 * M
+    assert rows[-1]["vmstat.pgsteal_file"] > (20 * M) / 4096
+    assert rows[-1]["meminfo.SwapTotal"] <= 16 * M, "the wrong device was swapped on"
+
+
+def test_data_is_as_large_as_asked(guests):
+    result = guests.trial("no-space/all/1").result["processes"][0]
+    assert (result["phase"], result["errno"]) == ("error", errno.ENOSPC), guests
+    assert 7 * M < result["metrics"]["allocated"] < 8 * M
+
+
+def test_without_data_files_are_in_ram(guests):
+    result = guests.trial("no-data/all/1").result["processes"][0]
+    assert (result["phase"], result["errno"]) == ("error", errno.EOPNOTSUPP), guests
+
+
+def test_mke2fs_that_fails(lab, qemu):
+    """Nothing is left, and its last words are the reason."""
+    fake = lab.tmp / "bin/mke2fs"
+    fake.parent.mkdir()
+    fake.write_text("#!/bin/sh\necho no room here\nexit 1\n")
+    fake.chmod(0o755)
+    run = lab.run(lab.scenario(NO_SPACE), env={**lab.env, "PATH": f"{fake.parent}:{os.environ['PATH']}"})
+    assert run.status == EXIT_BROKEN, run
+    assert "data image of 8192K: mke2fs failed: no room here" in run.trial().result["reason"]
+
+
+def test_data_on_this_machine(lab, host):
+    """A directory of the trial's own, gone with it; also when the harness is killed."""
+    text = SMALL.format(name="here", machine=f"cgroup: v{host}, data: {{size: 64M}}") + "place: host\n"
+    text = text.replace("[memset, --limit=1M]", "[file-clean, --size=8M, --hold=forever]")
+    for kill in (False, True):
+        live = lab.start(lab.scenario(text + "stop: {timeout: 1s}\n" * (not kill)))
+        pid = live.find("file-clean")
+        data = pathlib.Path(f"/proc/{pid}/cwd").resolve()
+        assert data == live.dir / "all/1/data"
+        if kill:
+            live.process.kill()
+        live.wait()
+        wait_until("the directory is gone", lambda: not data.exists())
 
 
 def test_mglru_before_there_was_any(lab, qemu):

@@ -62,7 +62,7 @@ static void backing(void **state)
 	json_t *spec = spec_with(", \"swap\": {\"kind\": \"pmem\", \"size\": 67108864}");
 
 	(void)state;
-	assert_int_equal(guest_swap_kind(spec)->backing, SWAP_NVDIMM);
+	assert_int_equal(guest_swap_kind(spec)->backing, DISK_NVDIMM);
 	assert_int_equal(guest_swap_bytes(spec), 64 * M);
 	assert_int_equal(guest_host_memory(spec), 192 * M);
 	json_decref(spec);
@@ -71,6 +71,27 @@ static void backing(void **state)
 	assert_null(guest_swap(spec));
 	assert_int_equal(guest_swap_bytes(spec), 0);
 	assert_int_equal(guest_host_memory(spec), 128 * M);
+	json_decref(spec);
+}
+
+static void data(void **state)
+{
+	const char *pmem = ", \"data\": {\"kind\": \"pmem\", \"size\": 67108864}";
+	const char *disk = ", \"data\": {\"kind\": \"disk\", \"size\": 67108864}" FIXED;
+	json_t *spec = spec_with(pmem);
+
+	(void)state;
+	assert_int_equal(guest_data_kind(spec)->backing, DISK_NVDIMM);
+	assert_int_equal(guest_data_bytes(spec), 64 * M);
+	assert_int_equal(guest_host_memory(spec), 192 * M);
+	json_decref(spec);
+	fits(pmem, NULL, NULL);
+	fits(", \"data\": {\"kind\": \"pmem\", \"size\": 5242880}", NULL,
+	     "data of kind pmem comes in steps of 2048K; 5120K is none of them");
+	fits(disk, NULL,
+	     "machine.deterministic: machine.data: a disk completes when the host says so: use kind pmem");
+	spec = spec_with(", \"data\": null");
+	assert_null(guest_data(spec));
 	json_decref(spec);
 }
 
@@ -97,6 +118,9 @@ static void modules(void **state)
 	needs(", \"swap\": {\"kind\": \"zram\", \"size\": 67108864}, \"zswap\": {\"compressor\": \"lz4\"}",
 	      "-lzo-rle zram -crypto-lz4 ");
 	needs(", \"zswap\": {\"compressor\": null}", "");
+	needs(", \"swap\": {\"kind\": \"pmem\", \"size\": 67108864}, \"data\": {\"kind\": \"pmem\"}",
+	      "nfit nd_pmem -crc32c_generic ext4 ");
+	needs(", \"data\": {\"kind\": \"disk\"}", "virtio_pci virtio_blk -crc32c_generic ext4 ");
 	needs(", \"swap\": {\"kind\": \"none\", \"size\": 67108864}", "");
 }
 
@@ -117,6 +141,8 @@ static void command_line(void **state)
 	(void)state;
 	has("", "console=ttyS0 panic=-1 no_timer_check", "swiotlb");
 	has(", \"swap\": {\"kind\": \"pmem\", \"size\": 2097152}", " swiotlb=noforce", NULL);
+	has(", \"swap\": {\"kind\": \"disk\", \"size\": 4096}, \"data\": {\"kind\": \"pmem\"}",
+	    " swiotlb=noforce", "swiotlb=noforce swiotlb");
 	has(", \"cgroup\": \"v1\", \"cmdline\": \"quiet x=1\"", " swapaccount=1 quiet x=1", NULL);
 }
 
@@ -155,8 +181,9 @@ static void deterministic(void **state)
 	fits("", "kvm", NULL);
 	swap_fits("pmem", 64 * M, FIXED, NULL);
 	swap_fits("zram", 64 * M, FIXED, NULL);
-	swap_fits("disk", 64 * M, FIXED,
-		  "machine.deterministic: disk swap completes when the host says so: use kind pmem");
+	swap_fits(
+		"disk", 64 * M, FIXED,
+		"machine.deterministic: machine.swap: a disk completes when the host says so: use kind pmem");
 	has(FIXED, " nokaslr norandmaps", "maxcpus");
 	has(FIXED ", \"cpus\": 2", " maxcpus=1", NULL);
 	has(", \"cpus\": 2", "console", "maxcpus");
@@ -183,6 +210,7 @@ int main(void)
 		cmocka_unit_test(command_line),   cmocka_unit_test(too_long_a_line),
 		cmocka_unit_test(cpus_and_nodes), cmocka_unit_test(deterministic),
 		cmocka_unit_test(deadlines),      cmocka_unit_test(modules),
+		cmocka_unit_test(data),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

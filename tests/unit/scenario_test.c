@@ -92,8 +92,8 @@ static void test_defaults(void **state)
 }
 
 #define KEYS_DEFAULT "\"zswap\":null,\"hugepages\":0,\"thp\":null,\"mglru\":null,"
-#define GUEST_DEFAULT                                                                                        \
-	"\"memory\":268435456,\"cpus\":1,\"nodes\":[],\"distances\":[],\"swap\":null," KEYS_DEFAULT          \
+#define GUEST_DEFAULT                                                                                             \
+	"\"memory\":268435456,\"cpus\":1,\"nodes\":[],\"distances\":[],\"swap\":null,\"data\":null," KEYS_DEFAULT \
 	"\"cgroup\":\"v2\",\"cmdline\":\"\",\"deterministic\":false,\"seed\":0}"
 
 static void test_machine(void **state)
@@ -111,18 +111,22 @@ static void test_machine(void **state)
 		  "{\"kernel\":\"debian:6.1\"," GUEST_DEFAULT },
 		{ SMALL "machine: {memory: 64M, nodes: [32M, 32M], swap: {size: 1M}}\n", "\"guest\"",
 		  "{\"kernel\":\"debian:6.1\",\"memory\":67108864,\"cpus\":1,\"nodes\":[33554432,33554432],\"distances\":[],"
-		  "\"swap\":{\"size\":1048576,\"kind\":\"disk\"}," KEYS_DEFAULT
+		  "\"swap\":{\"size\":1048576,\"kind\":\"disk\"},\"data\":null," KEYS_DEFAULT
 		  "\"cgroup\":\"v2\",\"cmdline\":\"\",\"deterministic\":false,\"seed\":0}" },
 		{ SMALL "machine:\n  nodes: [128M, 128M]\n  distances: [[10, 11], [255, 10]]\n  thp: never\n"
 			"  mglru: true\n  hugepages: 64M\n  zswap: {compressor: lz4, max_pool_percent: 30}\n",
 		  "\"guest\"",
 		  "{\"kernel\":\"debian:6.1\",\"memory\":268435456,\"cpus\":1,\"nodes\":[134217728,134217728],"
-		  "\"distances\":[[10,11],[255,10]],\"swap\":null,\"zswap\":{\"enabled\":true,\"compressor\":\"lz4\","
+		  "\"distances\":[[10,11],[255,10]],\"swap\":null,\"data\":null,\"zswap\":{\"enabled\":true,\"compressor\":\"lz4\","
 		  "\"max_pool_percent\":30},\"hugepages\":67108864,\"thp\":\"never\",\"mglru\":true,"
+		  "\"cgroup\":\"v2\",\"cmdline\":\"\",\"deterministic\":false,\"seed\":0}" },
+		{ SMALL "machine: {data: {size: 64M}}\n", "\"guest\"",
+		  "{\"kernel\":\"debian:6.1\",\"memory\":268435456,\"cpus\":1,\"nodes\":[],\"distances\":[],"
+		  "\"swap\":null,\"data\":{\"size\":67108864,\"kind\":\"disk\"}," KEYS_DEFAULT
 		  "\"cgroup\":\"v2\",\"cmdline\":\"\",\"deterministic\":false,\"seed\":0}" },
 		{ SMALL "machine: {zswap: {}, thp: ~}\n", "\"guest\"",
 		  "{\"kernel\":\"debian:6.1\",\"memory\":268435456,\"cpus\":1,\"nodes\":[],\"distances\":[],"
-		  "\"swap\":null,\"zswap\":{\"enabled\":true,\"compressor\":null,\"max_pool_percent\":null},"
+		  "\"swap\":null,\"data\":null,\"zswap\":{\"enabled\":true,\"compressor\":null,\"max_pool_percent\":null},"
 		  "\"hugepages\":0,\"thp\":null,\"mglru\":null,"
 		  "\"cgroup\":\"v2\",\"cmdline\":\"\",\"deterministic\":false,\"seed\":0}" },
 	};

@@ -244,6 +244,24 @@ static void sysctl_path_that_climbs(void **state)
 	assert_string_equal(text, "x");
 }
 
+/* What somebody has put there is not ours to remove. */
+static void directory(void **state)
+{
+	struct fixture *f = *state;
+	char path[PATH_LEN_MAX], inside[PATH_LEN_MAX];
+
+	path_format(path, "%s/data", f->dir);
+	path_format(inside, "%s/data/x", f->dir);
+	assert_int_equal(undo_create(f->journal, getpid(), &f->e), 0);
+	assert_int_equal(undo_make_directory(&f->u, path, &f->e), 0);
+	assert_int_equal(file_write(inside, "x", 1, NULL), 0);
+	assert_int_equal(undo_replay(f->journal, &f->e), -ENOTEMPTY);
+	assert_true(there(f->journal) && there(inside));
+	assert_int_equal(unlink(inside), 0);
+	assert_int_equal(undo_replay(f->journal, &f->e), 0);
+	assert_false(there(f->journal) || there(path));
+}
+
 static void cgroup_that_is_not_there(void **state)
 {
 	struct fixture *f = *state;
@@ -340,6 +358,7 @@ int main(void)
 		WITH_DIR(cut_last_line),
 		WITH_DIR(damaged_lines),
 		WITH_DIR(sysctl_path_that_climbs),
+		WITH_DIR(directory),
 		WITH_DIR(cgroup_that_is_not_there),
 		WITH_DIR(sysctl_and_back),
 		WITH_DIR(sysctl_names),
