@@ -14,6 +14,8 @@ enum reduce {
 	MIN,
 	MAX,
 	RISE,        /* last - first */
+	BEFORE_SWAP, /* the last before the first page was swapped out, missing if none was */
+	BEFORE_KILL, /* likewise before the first OOM kill */
 	RISE_OF_ALL, /* the sum over every column that begins so */
 	USED_MAX,    /* largest of column - column2, taken as max of the one less min of the other */
 	FROM_END, /* not from samples: a member of the process's last event, else the column's last value */
@@ -24,7 +26,7 @@ struct row {
 	struct metric metric;
 	enum reduce reduce;
 	const char *column;
-	const char *column2;
+	const char *column2; /* USED_MAX: the other column; else what older kernels call the first */
 };
 
 static const struct row process_rows[] = {
@@ -93,6 +95,40 @@ static const struct row system_rows[] = {
 	{ { "pgscan_direct", METRIC_COUNT, "pages scanned in direct reclaim" },
 	  RISE,
 	  "vmstat.pgscan_direct",
+	  NULL },
+	{ { "pgsteal_kswapd", METRIC_COUNT, "pages reclaimed by kswapd" },
+	  RISE,
+	  "vmstat.pgsteal_kswapd",
+	  NULL },
+	{ { "pgsteal_direct", METRIC_COUNT, "pages reclaimed in direct reclaim" },
+	  RISE,
+	  "vmstat.pgsteal_direct",
+	  NULL },
+	{ { "pgsteal_file", METRIC_COUNT, "pages of files reclaimed" }, RISE, "vmstat.pgsteal_file", NULL },
+	{ { "pgsteal_anon", METRIC_COUNT, "anonymous pages reclaimed" }, RISE, "vmstat.pgsteal_anon", NULL },
+	{ { "refault_file", METRIC_COUNT, "pages of files read again after they had been reclaimed" },
+	  RISE,
+	  "vmstat.workingset_refault_file",
+	  "vmstat.workingset_refault" },
+	{ { "refault_anon", METRIC_COUNT, "anonymous pages read again after they had been reclaimed" },
+	  RISE,
+	  "vmstat.workingset_refault_anon",
+	  NULL },
+	{ { "pswpout", METRIC_COUNT, "pages swapped out" }, RISE, "vmstat.pswpout", NULL },
+	{ { "pswpin", METRIC_COUNT, "pages swapped in" }, RISE, "vmstat.pswpin", NULL },
+	{ { "cached_peak", METRIC_BYTES, "highest Cached" }, MAX, "meminfo.Cached", NULL },
+	{ { "cached_before_swap", METRIC_BYTES,
+	    "Cached at the last sample before a page was swapped out; null: none was" },
+	  BEFORE_SWAP,
+	  "meminfo.Cached",
+	  NULL },
+	{ { "cached_before_kill", METRIC_BYTES, "Cached at the last sample before the first OOM kill" },
+	  BEFORE_KILL,
+	  "meminfo.Cached",
+	  NULL },
+	{ { "swap_free_before_kill", METRIC_BYTES, "SwapFree at the last sample before the first OOM kill" },
+	  BEFORE_KILL,
+	  "meminfo.SwapFree",
 	  NULL },
 	{ { "allocstall", METRIC_COUNT, "times an allocation went into direct reclaim" },
 	  RISE_OF_ALL,
@@ -169,6 +205,8 @@ static int64_t reduce(const struct record *r, enum sample_kind kind, size_t inde
 
 	if (row->reduce == RISE_OF_ALL)
 		return rise_of_all(r, kind, index, row->column);
+	if (!s && row->column2 && row->reduce != USED_MAX)
+		s = record_series(r, kind, index, row->column2);
 	if (!s || s->first == BB_MISSING)
 		return BB_MISSING;
 	switch (row->reduce) {
@@ -183,6 +221,10 @@ static int64_t reduce(const struct record *r, enum sample_kind kind, size_t inde
 		return s->max;
 	case RISE:
 		return rise(s);
+	case BEFORE_SWAP:
+		return r->passed[MARK_SWAP] ? s->before[MARK_SWAP] : BB_MISSING;
+	case BEFORE_KILL:
+		return r->passed[MARK_KILL] ? s->before[MARK_KILL] : BB_MISSING;
 	case USED_MAX:
 		other = record_series(r, kind, index, row->column2);
 		return other && other->min != BB_MISSING ? s->max - other->min : BB_MISSING;

@@ -10,6 +10,11 @@
 
 static const size_t rows_max[SAMPLE_KINDS] = { 1, SPEC_PROCESSES_MAX, SPEC_CGROUPS_MAX + 1 };
 
+static const char *const mark_columns[MARKS] = {
+	[MARK_SWAP] = "vmstat.pswpout",
+	[MARK_KILL] = "vmstat.oom_kill",
+};
+
 static bool all_text(const json_t *list)
 {
 	size_t i;
@@ -35,8 +40,11 @@ static int take_columns(struct record *r, const struct bb_record *rec)
 		cells = rows_max[k] * json_array_size(r->columns[k]);
 		r->series[k] = calloc(cells + 1, sizeof(**r->series));
 		for (i = 0; r->series[k] && i < cells; i++)
-			r->series[k][i] =
-				(struct series){ BB_MISSING, BB_MISSING, BB_MISSING, BB_MISSING, 0 };
+			r->series[k][i] = (struct series){ .first = BB_MISSING,
+							   .last = BB_MISSING,
+							   .min = BB_MISSING,
+							   .max = BB_MISSING,
+							   .before = { BB_MISSING, BB_MISSING } };
 		if (!r->series[k]) {
 			json_decref(json);
 			return -ENOMEM;
@@ -75,6 +83,24 @@ static void add_value(struct series *s, int64_t value, uint64_t t_ns)
 		s->max = value;
 }
 
+/* Before a sample of the system is taken: is it the first beyond a mark? Until then its values are those before. */
+static void look_for_marks(struct record *r, const struct bb_sample *s)
+{
+	size_t columns = json_array_size(r->columns[SAMPLE_SYSTEM]), m, i;
+
+	for (m = 0; m < MARKS; m++) {
+		const struct series *of = record_series(r, SAMPLE_SYSTEM, 0, mark_columns[m]);
+		size_t at = of ? (size_t)(of - r->series[SAMPLE_SYSTEM]) : columns;
+
+		if (at < s->count && at < columns && of->first != BB_MISSING && s->values[at] != BB_MISSING &&
+		    s->values[at] > of->first)
+			r->passed[m] = true;
+		for (i = 0; !r->passed[m] && i < s->count && i < columns; i++)
+			if (s->values[i] != BB_MISSING)
+				r->series[SAMPLE_SYSTEM][i].before[m] = s->values[i];
+	}
+}
+
 static void take_sample(struct record *r, enum sample_kind kind, const struct bb_record *rec)
 {
 	const struct bb_sample *s = (const struct bb_sample *)rec->payload;
@@ -85,6 +111,8 @@ static void take_sample(struct record *r, enum sample_kind kind, const struct bb
 		return;
 	if (s->index >= r->rows[kind])
 		r->rows[kind] = s->index + 1;
+	if (kind == SAMPLE_SYSTEM)
+		look_for_marks(r, s);
 	for (i = 0; i < s->count && i < columns; i++)
 		add_value(&r->series[kind][s->index * columns + i], s->values[i], rec->t_ns);
 	r->samples += kind == SAMPLE_SYSTEM;

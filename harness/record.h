@@ -9,10 +9,18 @@
 
 enum sample_kind { SAMPLE_SYSTEM, SAMPLE_PROCESS, SAMPLE_CGROUP, SAMPLE_KINDS };
 
+/* Turning points of a trial: the first sample in which that counter of vmstat is beyond where it began. */
+enum mark {
+	MARK_SWAP, /* pages were swapped out */
+	MARK_KILL, /* the OOM killer killed */
+	MARKS
+};
+
 /* One column of one process, cgroup or the system; BB_MISSING while no sample had a value. */
 struct series {
 	int64_t first, last, min, max;
-	uint64_t last_ns; /* when last was sampled */
+	int64_t before[MARKS]; /* the system's: its last value before each mark, or of all */
+	uint64_t last_ns;      /* when last was sampled */
 };
 
 struct record {
@@ -21,6 +29,7 @@ struct record {
 	size_t rows[SAMPLE_KINDS];           /* how many processes, cgroups; 1 for the system */
 	struct series *series[SAMPLE_KINDS]; /* rows x columns */
 	size_t samples;                      /* of the system */
+	bool passed[MARKS];                  /* that mark came */
 };
 
 /* Reads what there is, sealed or not. -ENOMEM. */

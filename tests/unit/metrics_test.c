@@ -107,6 +107,40 @@ static void whole_trial(void **state)
 	json_decref(all);
 }
 
+#define ORDER                                                                                                \
+	"{'of': 'system', 'names': ['meminfo.Cached', 'meminfo.SwapFree', 'vmstat.pswpout',"                 \
+	" 'vmstat.oom_kill', 'vmstat.workingset_refault']}"
+
+/* What there was before the first page went to swap, and before the first kill: of the last sample before it. */
+static void before_marks(void **state)
+{
+	struct trial_box *b = *state;
+	json_t *all;
+
+	box_text(b, BB_COLUMNS, ORDER);
+	SAMPLE(b, BB_SYSTEM, 0, 50, 32, 7, 2, 1000); /* pages and kills of before */
+	SAMPLE(b, BB_SYSTEM, 0, 48, 32, 7, 2, 1000);
+	SAMPLE(b, BB_SYSTEM, 0, MISSING, 31, 7, MISSING, MISSING);
+	SAMPLE(b, BB_SYSTEM, 0, 20, 30, 9, 2, 1030);
+	all = compute(b, "[]");
+	metric_is(all, "system.cached_before_swap", "48");
+	metric_is(all, "system.cached_before_kill", "null"); /* there was none */
+	metric_is(all, "system.swap_free_before_kill", "null");
+	json_decref(all);
+	SAMPLE(b, BB_SYSTEM, 0, 6, 1, 99, 2, 1040);
+	SAMPLE(b, BB_SYSTEM, 0, 4, 12, 99, 3, 1042);
+	SAMPLE(b, BB_SYSTEM, 0, 3, 11, 99, 3, 1042);
+	all = compute(b, "[]");
+	metric_is(all, "system.cached_peak", "50");
+	metric_is(all, "system.cached_before_swap", "48");
+	metric_is(all, "system.cached_before_kill", "6");
+	metric_is(all, "system.swap_free_before_kill", "1");
+	metric_is(all, "system.pswpout", "92");
+	metric_is(all, "system.refault_file", "42"); /* by its older name */
+	metric_is(all, "system.refault_anon", "null");
+	json_decref(all);
+}
+
 /* Every metric is there, and none has a number. */
 static void empty_box(void **state)
 {
@@ -176,6 +210,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_BOX(whole_trial),
+		WITH_BOX(before_marks),
 		WITH_BOX(empty_box),
 		cmocka_unit_test(found_by_full_name),
 		cmocka_unit_test(tables_are_well_formed),
