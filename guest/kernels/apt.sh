@@ -32,7 +32,11 @@ part=
 
 say() { echo "${doing:-fetching} $name: $*" >&2; }
 
+free_kib() { df -Pk "$1" | awk 'NR == 2 { print $4 }'; }
+
+# On a full disk whatever fails is a consequence of that, and the log that says why may be cut.
 die() {
+	[ -z "$part" ] || [ "$(free_kib "$part")" -ge 64 ] || set -- "no space left in $(dirname "$dest"), at: $*"
 	if [ "${OOMLAB_REASON_FD:-}" = 3 ]; then
 		echo "$*" >&3
 	else
@@ -82,7 +86,7 @@ find_mirror() {
 
 # need KIB DIR WHAT: is there room?
 need() {
-	free=$(df -Pk "$2" | awk 'NR == 2 { print $4 }')
+	free=$(free_kib "$2")
 	[ "$free" -ge "$1" ] ||
 		die "no space in $2 for $3: $(($1 / 1024)) MiB needed, $((free / 1024)) MiB free"
 }
@@ -156,7 +160,8 @@ download() {
 		cd "$part/debs" || exit 1
 		apt apt-get download "$p" || die "downloading $p: $(apt_said)"
 		cd /
-		echo "$p $(show "$p" Version)" >>"$part/package"
+		version=$(show "$p" Version) || exit 1
+		echo "$p $version" >>"$part/package" || die "writing $part/package"
 	done
 }
 

@@ -12,7 +12,9 @@ KEYRING = pathlib.Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 STAND_INS = {
     "apt-get": """case " $* " in
 *" update "*) [ -z "${STAND_IN_FAILS:-}" ] || { echo "E: the stand-in says no"; exit 100; } ;;
-*) for last; do :; done; echo "$last" >"$last.deb"; [ -z "${STAND_IN_WAITS:-}" ] || exec sleep 60 ;;
+*) for last; do :; done; echo "$last" >"$last.deb"
+[ -z "${STAND_IN_FILLS:-}" ] || head -c 1G /dev/zero >"$last.deb" || exit 100
+[ -z "${STAND_IN_WAITS:-}" ] || exec sleep 60 ;;
 esac
 """,
     "apt-cache": """for last; do :; done

@@ -128,6 +128,30 @@ def test_refresh_replaces_the_old_when_the_new_is_whole(cache, fetching):
     assert [path.name for path in cache.kernels.iterdir()] == ["debian-6.1"]
 
 
+def on_small_disk(cache, size_mb, *words, **env):
+    """The command with its cache on a file system of that size; its last line is what is left there."""
+    script = ('mount -t tmpfs -o "size=$1m" tmpfs "$2" || exit 99; where=$2; shift 2; "$@"; status=$?; '
+              'find "$where/oomlab/kernels" -mindepth 1 -printf "left %P "; exit $status')
+    cache.tmp.joinpath("cache").mkdir(exist_ok=True)
+    done = subprocess.run(["unshare", "-m", "sh", "-c", script, "sh", str(size_mb), cache.tmp / "cache", OOMLAB,
+                           "kernels", *words], capture_output=True, text=True, timeout=60,
+                          env={**cache.env, **env}, check=False)
+    if done.returncode == 99 or "unshare" in done.stderr:
+        pytest.skip(f"no file system can be mounted here: {done.stderr.strip()}")
+    return done
+
+
+@pytest.mark.parametrize("size_mb, fills, says", [
+    (64, "", ("no space in ", "MiB needed")),
+    (160, "1", ("no space left in ", "downloading linux-image-9")),
+], ids=["from the start", "while it downloads"])
+def test_full_disk(cache, fetching, size_mb, fills, says):
+    """One line that names the place; nothing half is left."""
+    cache.stand_ins()
+    done = on_small_disk(cache, size_mb, "fetch", "debian:6.1", STAND_IN_FILLS=fills)
+    complaint(done, EXIT_BROKEN, "debian:6.1", *says)
+
+
 def test_damaged_kernel_is_mended(cache, fetching):
     cache.stand_ins()
     (cache.kernels / "debian-6.1").mkdir(parents=True)
