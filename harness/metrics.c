@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "harness/metrics.h"
 
+#include "harness/overcommit.h"
 #include "lib/json.h"
 
 #include <stdio.h>
@@ -47,6 +48,17 @@ static const struct row process_rows[] = {
 	{ { "minor_faults", METRIC_COUNT, "minor page faults" }, FROM_END, "minor_faults", NULL },
 	{ { "major_faults", METRIC_COUNT, "major page faults" }, FROM_END, "major_faults", NULL },
 	{ { "vmas", METRIC_COUNT, "mappings it had when it ended by itself" }, SPECIAL, NULL, NULL },
+	{ { "overhead", METRIC_BYTES,
+	    "private memory it had beyond what it allocated when it ended by itself: the program, malloc's headers" },
+	  SPECIAL,
+	  NULL,
+	  NULL },
+	{ { "user_reserve", METRIC_BYTES,
+	    "what vm.overcommit_memory=2 leaves of the commit limit because of it: VmPeak / 32, at most "
+	    "vm.user_reserve_kbytes" },
+	  SPECIAL,
+	  NULL,
+	  NULL },
 	{ { "oom_score_last", METRIC_COUNT, "oom_score at its last sample" }, LAST, "oom_score", NULL },
 };
 
@@ -74,6 +86,16 @@ static const struct row system_rows[] = {
 	  "meminfo.SwapTotal",
 	  "meminfo.SwapFree" },
 	{ { "commit_limit", METRIC_BYTES, "CommitLimit" }, LAST, "meminfo.CommitLimit", NULL },
+	{ { "commit_predicted", METRIC_BYTES,
+	    "what CommitLimit must be: (MemTotal - Hugetlb) * vm.overcommit_ratio / 100, or "
+	    "vm.overcommit_kbytes, and SwapTotal" },
+	  SPECIAL,
+	  NULL,
+	  NULL },
+	{ { "committed_start", METRIC_BYTES, "Committed_AS before there were any processes" },
+	  FIRST,
+	  "meminfo.Committed_AS",
+	  NULL },
 	{ { "committed_peak", METRIC_BYTES, "highest Committed_AS" }, MAX, "meminfo.Committed_AS", NULL },
 	{ { "hugepages_total", METRIC_COUNT, "HugePages_Total" }, LAST, "meminfo.HugePages_Total", NULL },
 	{ { "anon_hugepages_peak", METRIC_BYTES, "highest AnonHugePages" },
@@ -265,6 +287,17 @@ static json_t *duration(const struct record *r, const char *process)
 	return json_integer(json_number(exit_event, "t_ns", 0) - json_number(start, "t_ns", 0));
 }
 
+/* What is private of it at its end is written down while it waits to end, and so is what it allocated. */
+static json_t *overhead(const struct record *r, const char *process)
+{
+	const json_t *maps = record_event(r, "maps", "process", process);
+	const json_t *end = record_event(r, "exit", "process", process);
+
+	if (!json_object_get(maps, "private") || !json_object_get(end, "allocated"))
+		return json_null();
+	return json_integer(json_number(maps, "private", 0) - json_number(end, "allocated", 0));
+}
+
 static json_t *process_value(const struct record *r, size_t index, const json_t *process,
 			     const struct row *row)
 {
@@ -277,10 +310,19 @@ static json_t *process_value(const struct record *r, size_t index, const json_t 
 		return json_of(reduce(r, SAMPLE_PROCESS, index, row));
 	if (!strcmp(row->metric.name, "duration"))
 		return duration(r, name);
+	if (!strcmp(row->metric.name, "overhead"))
+		return overhead(r, name);
+	if (!strcmp(row->metric.name, "user_reserve"))
+		return json_of(overcommit_user_reserve(r, index));
 	if (!strcmp(row->metric.name, "vmas"))
 		process = record_event(r, "maps", "process", name);
 	value = json_object_get(process, row->metric.name);
 	return value ? json_incref(value) : json_null();
+}
+
+static int64_t system_value(const struct record *r, const struct row *row)
+{
+	return row->reduce == SPECIAL ? overcommit_limit(r) : reduce(r, SAMPLE_SYSTEM, 0, row);
 }
 
 static void add(json_t *to, const char *prefix, const char *of, const char *name, json_t *value)
@@ -308,8 +350,7 @@ json_t *metrics_compute(const struct record *r, const json_t *spec, const json_t
 			add(all, "cgroup.", json_text(one, "path", ""), cgroup_rows[j].metric.name,
 			    json_of(reduce(r, SAMPLE_CGROUP, i, &cgroup_rows[j])));
 	for (j = 0; j < scopes[METRIC_SYSTEM].count; j++)
-		add(all, "system", "", system_rows[j].metric.name,
-		    json_of(reduce(r, SAMPLE_SYSTEM, 0, &system_rows[j])));
+		add(all, "system", "", system_rows[j].metric.name, json_of(system_value(r, &system_rows[j])));
 	one = json_object_get(json_array_get(victims, 0), "process");
 	json_object_set_new(all, "victim", one ? json_incref(one) : json_null());
 	json_object_set_new(all, "kills", json_integer((json_int_t)json_array_size(victims)));

@@ -158,8 +158,11 @@ static void apply_fault(struct trial_run *t, const struct spec_change *fault)
 	struct err e = ERR_INIT;
 	struct jsonw *w;
 
-	if (trial_change(t, fault, "fault", &e) == 0)
+	if (trial_change(t, fault, "fault", &e) == 0) {
+		if (fault->group < 0)
+			trial_note_settings(t);
 		return;
+	}
 	err_prefix(&e, "fault at %s", duration_format(at, fault->at_ns));
 	w = event_begin(&t->rec, "fault-failed");
 	jsonw_str(w, "reason", e.text);

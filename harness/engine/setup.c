@@ -131,6 +131,27 @@ int trial_change(struct trial_run *t, const struct spec_change *c, const char *e
 	return r;
 }
 
+void trial_note_settings(struct trial_run *t)
+{
+	static const char *const names[] = { "overcommit_memory", "overcommit_ratio", "overcommit_kbytes",
+					     "user_reserve_kbytes" };
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char path[PATH_LEN_MAX];
+		struct jsonw *w;
+		uint64_t value;
+
+		path_format(path, "/proc/sys/vm/%s", names[i]);
+		if (file_read_u64(path, &value) < 0)
+			continue;
+		w = event_begin(&t->rec, "setting");
+		jsonw_str(w, "setting", names[i]);
+		jsonw_uint(w, "value", value);
+		event_end(&t->rec);
+	}
+}
+
 static int swap_on(struct trial_run *t, struct err *e)
 {
 	bool is_file = t->setup->swap_path && strncmp(t->setup->swap_path, "/dev/", 5) != 0;
@@ -224,6 +245,10 @@ int trial_setup(struct trial_run *t, struct err *e)
 		r = swap_on(t, e);
 	for (i = 0; r == 0 && i < t->spec.setup_count; i++)
 		r = trial_change(t, &t->spec.setup[i], "set", e);
+	if (r < 0)
+		return r;
+	trial_note_settings(t);
+	trial_tick(t, true); /* the machine before the processes: what it had promised by then, for one */
 	for (i = 0; r == 0 && i < t->spec.process_count; i++)
 		r = fork_one(t, i, e);
 	return r;

@@ -60,6 +60,9 @@ int trial_setup(struct trial_run *t, struct err *e);
 /* Sets one limit or sysctl of the spec, and records what the kernel made of it. */
 int trial_change(struct trial_run *t, const struct spec_change *c, const char *event, struct err *e);
 
+/* Records the settings that the commit limit follows from; a change of one of them may change another. */
+void trial_note_settings(struct trial_run *t);
+
 /* loop.c: adds fd to the loop; 0 or -errno. */
 int trial_watch(struct trial_run *t, int fd, uint32_t events, enum trial_source source, unsigned int index);
 

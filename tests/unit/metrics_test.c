@@ -141,6 +141,48 @@ static void before_marks(void **state)
 	json_decref(all);
 }
 
+/* As mm/util.c counts: in whole pages, and huge pages are no part of it. */
+static void commit_accounting(void **state)
+{
+	struct trial_box *b = *state;
+	json_t *all;
+
+	box_event(b, "{'event': 'start', 'page_size': 4096}");
+	box_text(b, BB_COLUMNS,
+		 "{'of': 'system', 'names': ['meminfo.MemTotal', 'meminfo.Hugetlb', 'meminfo.SwapTotal',"
+		 " 'meminfo.Committed_AS']}");
+	box_text(b, BB_COLUMNS, "{'of': 'process', 'names': ['vsize_peak']}");
+	SAMPLE(b, BB_SYSTEM, 0, 1003 * 4096, 100 * 4096, 50 * 4096, 7000);
+	all = compute(b, "[]");
+	metric_is(all, "system.commit_predicted", "null"); /* no ratio is known */
+	metric_is(all, "system.committed_start", "7000");
+	json_decref(all);
+	box_event(b, "{'event': 'setting', 'setting': 'overcommit_ratio', 'value': 50}");
+	box_event(b, "{'event': 'setting', 'setting': 'overcommit_kbytes', 'value': 0}");
+	box_event(b, "{'event': 'setting', 'setting': 'user_reserve_kbytes', 'value': 40}");
+	SAMPLE(b, BB_PROCESS, 0, (10 * 32 - 1) * 4096);
+	SAMPLE(b, BB_PROCESS, 1, 11 * 32 * 4096);
+	SAMPLE(b, BB_SYSTEM, 0, 1003 * 4096, 100 * 4096, 50 * 4096, 9000);
+	box_event(b, "{'event': 'maps', 'process': 'hog', 'vmas': 12, 'private': 5000}");
+	box_event(b, "{'event': 'exit', 'process': 'hog', 'allocated': 4800}");
+	box_event(b, "{'event': 'exit', 'process': 'free', 'allocated': 10}");
+	all = compute(b, "[]");
+	metric_is(all, "system.commit_predicted", "2052096"); /* (451 + 50) pages of 4096: 451.5 is cut */
+	metric_is(all, "system.committed_start", "7000");
+	metric_is(all, "hog.user_reserve", "36864");
+	metric_is(all, "free.user_reserve", "40960"); /* at most 40 kB */
+	metric_is(all, "hog.overhead", "200");
+	metric_is(all, "hog.vmas", "12");
+	metric_is(all, "free.overhead", "null"); /* it was killed: nobody looked */
+	json_decref(all);
+	/* Setting one of them clears the other, in the kernel. */
+	box_event(b, "{'event': 'setting', 'setting': 'overcommit_ratio', 'value': 0}");
+	box_event(b, "{'event': 'setting', 'setting': 'overcommit_kbytes', 'value': 81}");
+	all = compute(b, "[]");
+	metric_is(all, "system.commit_predicted", "286720"); /* 20 + 50 pages */
+	json_decref(all);
+}
+
 /* Every metric is there, and none has a number. */
 static void empty_box(void **state)
 {
@@ -211,6 +253,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_BOX(whole_trial),
 		WITH_BOX(before_marks),
+		WITH_BOX(commit_accounting),
 		WITH_BOX(empty_box),
 		cmocka_unit_test(found_by_full_name),
 		cmocka_unit_test(tables_are_well_formed),
