@@ -12,7 +12,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WANTED_MAX 256
+#define WANTED_MAX 2048
+#define BOUND_MAX  640
+
+/* What min, max or near comes to in one trial. */
+struct bound {
+	bool given;
+	bool known;           /* false: one of its metrics was not measured */
+	bool is_sum;          /* of metrics, and so as round as they are */
+	double value;         /* in base units */
+	char text[BOUND_MAX]; /* "64M", "418M (= system.a - system.b)" */
+};
 
 static const char size_names[] = "BKMGT";
 
@@ -98,31 +108,72 @@ static void is_text(const json_t *is, enum metric_unit unit, char ret[WANTED_MAX
 	}
 }
 
-static void range_text(const json_t *min, const json_t *max, enum metric_unit unit, char ret[WANTED_MAX])
+/* ["a", "-", "b", "+", 4096]: the value of each, by the metrics of the trial, and " (= a - b + 4K)". */
+static void add_up(const json_t *list, const json_t *metrics, enum metric_unit unit, struct bound *b,
+		   char names[BOUND_MAX])
 {
-	char low[64], high[64];
+	size_t len = (size_t)snprintf(names, BOUND_MAX, " (="), i;
+	const json_t *one;
+	double sign = 1;
 
-	scalar_text(min, unit, low);
-	scalar_text(max, unit, high);
-	if (min && max)
-		snprintf(ret, WANTED_MAX, "between %s and %s", low, high);
+	json_array_foreach ((json_t *)list, i, one) {
+		const char *name = json_string_value(one);
+		const json_t *value = name ? json_object_get(metrics, name) : one;
+		char text[64];
+
+		if (len < BOUND_MAX)
+			len += (size_t)snprintf(
+				names + len, BOUND_MAX - len, " %s",
+				name ? name : (number_text(json_number_value(one), unit, text), text));
+		if (i % 2) {
+			sign = name[0] == '-' ? -1 : 1;
+			continue;
+		}
+		b->known = b->known && json_is_number(value);
+		b->value += sign * json_number_value(value);
+	}
+	if (len < BOUND_MAX)
+		snprintf(names + len, BOUND_MAX - len, ")");
+}
+
+static struct bound bound_of(const json_t *expect, const char *key, const json_t *metrics,
+			     enum metric_unit unit)
+{
+	const json_t *is = json_object_get(expect, key);
+	struct bound b = { .given = is, .known = true, .is_sum = json_is_array(is) };
+	char names[BOUND_MAX] = "", value[64] = "none";
+
+	if (b.is_sum)
+		add_up(is, metrics, unit, &b, names);
 	else
-		snprintf(ret, WANTED_MAX, "%s %s", min ? "at least" : "at most", min ? low : high);
+		b.value = json_number_value(is);
+	if (b.known)
+		number_text(b.value, unit, value);
+	snprintf(b.text, sizeof(b.text), "%s%.*s", value, (int)sizeof(b.text) - 64, names);
+	return b;
 }
 
-static bool is_near(const json_t *got, const json_t *near, double within)
+static void range_text(const struct bound *min, const struct bound *max, char ret[WANTED_MAX])
 {
-	double middle = json_number_value(near);
-
-	return json_is_number(got) && fabs(json_number_value(got) - middle) <= within * fabs(middle);
+	if (min->given && max->given)
+		snprintf(ret, WANTED_MAX, "between %s and %s", min->text, max->text);
+	else
+		snprintf(ret, WANTED_MAX, "%s %s", min->given ? "at least" : "at most",
+			 min->given ? min->text : max->text);
 }
 
-static bool in_range(const json_t *got, const json_t *min, const json_t *max)
+static bool is_near(const json_t *got, const struct bound *near, double within)
+{
+	return json_is_number(got) && near->known &&
+	       fabs(json_number_value(got) - near->value) <= within * fabs(near->value);
+}
+
+static bool in_range(const json_t *got, const struct bound *min, const struct bound *max)
 {
 	double value = json_number_value(got);
 
-	return json_is_number(got) && (!min || value >= json_number_value(min)) &&
-	       (!max || value <= json_number_value(max));
+	return json_is_number(got) && min->known && max->known && (!min->given || value >= min->value) &&
+	       (!max->given || value <= max->value);
 }
 
 static void add_text(char wanted[WANTED_MAX], const char *text)
@@ -134,13 +185,16 @@ static void add_text(char wanted[WANTED_MAX], const char *text)
 }
 
 /* Judges one expectation; wanted gets its text. All conditions it states must hold. */
-static bool holds(const json_t *expect, const json_t *got, enum metric_unit unit, char wanted[WANTED_MAX])
+static bool holds(const json_t *expect, const json_t *got, const json_t *metrics, enum metric_unit unit,
+		  char wanted[WANTED_MAX])
 {
-	const json_t *is = json_object_get(expect, "is"), *near = json_object_get(expect, "near");
-	const json_t *min = json_object_get(expect, "min"), *max = json_object_get(expect, "max");
+	const json_t *is = json_object_get(expect, "is");
+	struct bound near = bound_of(expect, "near", metrics, unit);
+	struct bound min = bound_of(expect, "min", metrics, unit);
+	struct bound max = bound_of(expect, "max", metrics, unit);
 	double within = json_number_value(json_object_get(expect, "within"));
-	char text[WANTED_MAX], middle[64];
-	bool ok = is || near || min || max;
+	bool ok = is || near.given || min.given || max.given;
+	char text[WANTED_MAX];
 
 	wanted[0] = 0;
 	if (is) {
@@ -148,30 +202,43 @@ static bool holds(const json_t *expect, const json_t *got, enum metric_unit unit
 		add_text(wanted, text);
 		ok = is_one_of(got, is);
 	}
-	if (near) {
-		scalar_text(near, unit, middle);
-		snprintf(text, sizeof(text), "%s within %g %%", middle, within * 100);
+	if (near.given) {
+		snprintf(text, sizeof(text), "%s within %g %%", near.text, within * 100);
 		add_text(wanted, text);
-		ok = ok && is_near(got, near, within);
+		ok = ok && is_near(got, &near, within);
 	}
-	if (min || max) {
-		range_text(min, max, unit, text);
+	if (min.given || max.given) {
+		range_text(&min, &max, text);
 		add_text(wanted, text);
-		ok = ok && in_range(got, min, max);
+		ok = ok && in_range(got, &min, &max);
 	}
 	return ok;
 }
 
-/* A value that is to be near another one, beside it: as texts in one unit, and how far off it is. */
-static json_t *comparison(const json_t *expect, const json_t *got, enum metric_unit unit)
+/* The largest power of 1024 that a value has ten times, for texts that need not be exact. */
+static double round_unit(double value)
 {
-	double near = json_number_value(json_object_get(expect, "near")), value = json_number_value(got);
-	json_t *off = json_is_number(got) && near != 0 ? json_real((value - near) / near) : json_null();
-	char wanted_text[64], got_text[64] = "none";
+	double unit = 1;
 
-	number_text(near, unit, wanted_text);
+	while (unit * 10240 <= value)
+		unit *= 1024;
+	return unit;
+}
+
+/* A value that is to be near another one, beside it: as texts in one unit, and how far off it is. */
+static json_t *comparison(const json_t *expect, const json_t *got, const json_t *metrics,
+			  enum metric_unit unit)
+{
+	struct bound near = bound_of(expect, "near", metrics, unit);
+	bool known = near.known && json_is_number(got);
+	double value = json_number_value(got), like = near.is_sum ? round_unit(near.value) : near.value;
+	json_t *off = known && near.value != 0 ? json_real((value - near.value) / near.value) : json_null();
+	char wanted_text[64] = "none", got_text[64] = "none";
+
+	if (near.known)
+		number_text_like(near.value, like, unit, wanted_text);
 	if (json_is_number(got))
-		number_text_like(value, near, unit, got_text);
+		number_text_like(value, like, unit, got_text);
 	return json_pack("{s:s, s:s, s:o, s:O}", "got", got_text, "wanted", wanted_text, "off", off, "within",
 			 json_object_get(expect, "within"));
 }
@@ -183,7 +250,7 @@ json_t *verdict_expectation(const json_t *expect, const json_t *metrics)
 	json_t *got = json_object_get(metrics, that);
 	enum metric_unit unit = metric ? metric->unit : METRIC_COUNT;
 	char wanted[WANTED_MAX];
-	bool ok = holds(expect, got ? got : json_null(), unit, wanted);
+	bool ok = holds(expect, got ? got : json_null(), metrics, unit, wanted);
 	json_t *judged;
 
 	ok = ok && got; /* what is not measured at all is not what null asks for */
@@ -191,7 +258,7 @@ json_t *verdict_expectation(const json_t *expect, const json_t *metrics)
 			   got ? got : json_null(), "verdict", ok ? "pass" : "fail", "at",
 			   json_text(expect, "at", ""));
 	if (json_object_get(expect, "near"))
-		json_object_set_new(judged, "near", comparison(expect, got, unit));
+		json_object_set_new(judged, "near", comparison(expect, got, metrics, unit));
 	return judged;
 }
 

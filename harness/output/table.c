@@ -313,8 +313,8 @@ static void heading(FILE *out, const json_t *result, const struct output_options
 }
 
 /*
- * A number is given once more in the unit that the wanted text has: the value
- * itself does not say whether it is bytes or nanoseconds.
+ * A number is given once more in the unit that the wanted text has, before any metric's name in
+ * parentheses: the value itself does not say whether it is bytes or nanoseconds.
  */
 static void got(FILE *out, const json_t *value, const char *wanted)
 {
@@ -333,7 +333,7 @@ static void got(FILE *out, const json_t *value, const char *wanted)
 	fputs(text ? text : "?", out);
 	if (!json_is_integer(value) || json_integer_value(value) < 0)
 		return;
-	for (; *wanted && !again[0]; wanted++) {
+	for (; *wanted && *wanted != '(' && !again[0]; wanted++) {
 		if (!isdigit((unsigned char)*wanted))
 			continue;
 		if (strchr("BKMGT", wanted[1]) && wanted[1])

@@ -2,157 +2,31 @@
 /* Expectations: metrics, the values they are held against, and the cells they hold in. */
 #include "harness/scenario/expect.h"
 
-#include "harness/scenario/groups.h"
+#include "harness/scenario/bound.h"
 #include "harness/scenario/kinds.h"
 #include "harness/scenario/path.h"
 #include "lib/files.h"
-#include "lib/units.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define NAMES_MAX 65
-
-static const char *const unit_allowed[] = {
-	[METRIC_ANY] = "a size, a duration, a whole number or a word",
-	[METRIC_BYTES] = SIZE_ALLOWED,
-	[METRIC_NS] = DURATION_ALLOWED,
-	[METRIC_COUNT] = "a whole number",
-	[METRIC_WORD] = "a word",
-	[METRIC_OUTCOME] = "an outcome",
-};
-
-static void process_names(struct fy_node *root, const char *names[NAMES_MAX])
-{
-	struct fy_node *processes = map_get(root, "processes");
-	struct fy_node_pair *pair;
-	void *at = NULL;
-	size_t n = 0;
-
-	if (processes && fy_node_is_mapping(processes))
-		while (n < NAMES_MAX - 1 && (pair = fy_node_mapping_iterate(processes, &at)))
-			if (node_text(fy_node_pair_key(pair)))
-				names[n++] = node_text(fy_node_pair_key(pair));
-	names[n] = NULL;
-}
-
-static bool metric_ok(struct binder *b, const char *of, const char *name, const struct metric_name *metrics,
-		      char why[WHY_MAX])
-{
-	const struct metric_name *m = name_find(name, metrics, sizeof(*metrics));
-	char quoted[SHOWN_MAX], hint[96], list[360];
-
-	if (m) {
-		b->unit = m->unit;
-		return true;
-	}
-	snprintf(why, WHY_MAX, "%s has no metric %s%s; allowed: %s", of, shown(quoted, name),
-		 name_hint(hint, name, metrics, sizeof(*metrics)),
-		 name_list(list, sizeof(list), metrics, sizeof(*metrics)));
-	return false;
-}
-
-static bool no_such(const char *what, const char *wrong, const char *const *names, char why[WHY_MAX])
-{
-	char quoted[SHOWN_MAX], hint[96], list[320];
-
-	name_list(list, sizeof(list), names, sizeof(names[0]));
-	snprintf(why, WHY_MAX, "no %s %s%s; there is: %s", what, shown(quoted, wrong),
-		 name_hint(hint, wrong, names, sizeof(names[0])), list[0] ? list : "nothing");
-	return false;
-}
-
-static bool group_metric_ok(struct binder *b, const char *text, char why[WHY_MAX])
-{
-	const char *paths[GROUP_PATHS_MAX + 1];
-	const char *dot = strrchr(text, '.');
-	char path[256];
-
-	if (!dot || dot == text) {
-		snprintf(why, WHY_MAX, "names no metric; allowed: cgroup.PATH.METRIC");
-		return false;
-	}
-	snprintf(path, sizeof(path), "%.*s", (int)(dot - text < 255 ? dot - text : 255), text);
-	if (group_exists(b->root, path))
-		return metric_ok(b, "a cgroup", dot + 1, b->known->cgroup_metrics, why);
-	group_paths(b->root, paths);
-	return no_such("cgroup", path, paths, why);
-}
-
-static bool process_metric_ok(struct binder *b, const char *text, char why[WHY_MAX])
-{
-	const char *names[NAMES_MAX];
-	const char *dot = strchr(text, '.');
-	char name[64], quoted[SHOWN_MAX];
-
-	if (!dot) {
-		snprintf(
-			why, WHY_MAX,
-			"%s is no metric; allowed: PROCESS.METRIC, cgroup.PATH.METRIC, system.METRIC, victim, kills",
-			shown(quoted, text));
-		return false;
-	}
-	snprintf(name, sizeof(name), "%.*s", (int)(dot - text < 63 ? dot - text : 63), text);
-	process_names(b->root, names);
-	if (!name_find(name, names, sizeof(names[0])))
-		return no_such("process", name, names, why);
-	return metric_ok(b, "a process", dot + 1, b->known->process_metrics, why);
-}
-
 static json_t *scalar_metric(struct binder *b, const struct key *key, const char *text, char why[WHY_MAX])
 {
-	bool ok;
-
 	(void)key;
 	b->unit = METRIC_ANY;
 	b->about_victim = !strcmp(text, "victim");
-	if (b->about_victim || !strcmp(text, "kills")) {
-		b->unit = b->about_victim ? METRIC_WORD : METRIC_COUNT;
-		return json_string(text);
-	}
-	if (!strncmp(text, "system.", 7))
-		ok = metric_ok(b, "the system", text + 7, b->known->system_metrics, why);
-	else if (!strncmp(text, "cgroup.", 7))
-		ok = group_metric_ok(b, text + 7, why);
-	else
-		ok = process_metric_ok(b, text, why);
-	return ok ? json_string(text) : NULL;
-}
-
-/* A number in base units: what the metric's unit takes, anything for METRIC_ANY; NULL when it is none. */
-static json_t *amount(enum metric_unit unit, const char *text)
-{
-	uint64_t value;
-	int64_t number;
-
-	if ((unit == METRIC_COUNT || unit == METRIC_ANY) && int_parse(text, &number) == 0)
-		return json_integer(number);
-	if ((unit == METRIC_BYTES || unit == METRIC_ANY) && size_parse(text, &value) == 0)
-		return json_integer((json_int_t)value);
-	if ((unit == METRIC_NS || unit == METRIC_ANY) && duration_parse(text, &value) == 0)
-		return json_integer((json_int_t)value);
-	return NULL;
+	return metric_unit(b, text, &b->unit, why) ? json_string(text) : NULL;
 }
 
 static json_t *scalar_bound(struct binder *b, const struct key *key, const char *text, char why[WHY_MAX])
 {
-	json_t *value = amount(b->unit, text);
-	char quoted[SHOWN_MAX];
-
 	(void)key;
-	if (value)
-		return value;
-	if (b->unit == METRIC_WORD || b->unit == METRIC_OUTCOME)
-		snprintf(why, WHY_MAX, "this metric is a word; allowed: is");
-	else
-		snprintf(why, WHY_MAX, "%s does not fit this metric; allowed: %s", shown(quoted, text),
-			 unit_allowed[b->unit == METRIC_ANY ? METRIC_BYTES : b->unit]);
-	return NULL;
+	return bound_value(b, text, why);
 }
 
 static json_t *victim_value(struct binder *b, const char *text, char why[WHY_MAX])
 {
-	const char *names[NAMES_MAX];
+	const char *names[PROCESS_NAMES_MAX];
 	size_t len;
 
 	if (!strcmp(text, "none"))
@@ -160,7 +34,7 @@ static json_t *victim_value(struct binder *b, const char *text, char why[WHY_MAX
 	process_names(b->root, names);
 	if (name_find(text, names, sizeof(names[0])))
 		return json_string(text);
-	no_such("process", text, names, why);
+	name_unknown("process", text, names, why);
 	len = strlen(why);
 	snprintf(why + len, WHY_MAX - len, "; or none");
 	return NULL;
@@ -183,12 +57,12 @@ static json_t *scalar_is(struct binder *b, const struct key *key, const char *te
 	}
 	if (b->unit == METRIC_OUTCOME || b->unit == METRIC_WORD)
 		return json_string(text);
-	value = amount(b->unit, text);
+	value = bound_amount(b->unit, text);
 	if (!value && b->unit == METRIC_ANY)
 		return json_string(text);
 	if (!value)
 		snprintf(why, WHY_MAX, "%s does not fit this metric; allowed: %s", shown(quoted, text),
-			 unit_allowed[b->unit]);
+			 bound_allowed(b->unit));
 	return value;
 }
 
@@ -304,7 +178,7 @@ static void check_bounds(struct binder *b, struct fy_node *node, json_t *e)
 			      "nothing to hold it against; allowed: at least one of is, min, max, near");
 	if (map_pair(node, "within") && !map_pair(node, "near"))
 		bind_complain_key(b, node, "within", "makes no sense without near");
-	if (min && max && json_integer_value(min) > json_integer_value(max))
+	if (json_is_integer(min) && json_is_integer(max) && json_integer_value(min) > json_integer_value(max))
 		bind_complain_key(b, node, "min", "larger than max; nothing can be both");
 	if (json_object_get(e, "near") && !json_object_get(e, "within"))
 		json_object_set_new(e, "within", json_real(0.05));
@@ -437,9 +311,11 @@ const struct kind kind_is = { .name = "value",
 			      .allowed = "a word or an amount, or a list of them",
 			      .scalar = scalar_is,
 			      .bind = bind_is };
-const struct kind kind_bound = { .name = "amount",
-				 .allowed = "a size, a duration or a whole number, as the metric is",
-				 .scalar = scalar_bound };
+const struct kind kind_bound = {
+	.name = "amount",
+	.allowed = "a size, a duration or a whole number, as the metric is; or metrics, with + and -",
+	.scalar = scalar_bound
+};
 const struct kind kind_where = {
 	.name = "where", .shape = SHAPE_OPEN, .allowed = "a mapping of paths and values", .bind = bind_where
 };

@@ -259,6 +259,54 @@ static void test_where(void **state)
 		    "F:3:64: expect.1.where: 'a' names nothing in any cell; ");
 }
 
+/* A bound that is a metric, or several with signs between them. */
+static void test_bounds(void **state)
+{
+	static const char *const cases[][2] = {
+		{ "that: hog.touched, max: system.mem",
+		  "35: expect.0.max: the system has no metric 'mem'; allowed: mem_total, " },
+		{ "that: hog.touched, max: hgo.touched",
+		  "35: expect.0.max: no process 'hgo'; did you mean hog; there is: hog\n" },
+		{ "that: hog.touched, near: hog.touched - cgroup.x.peak",
+		  "36: expect.0.near: no cgroup 'x'; there is: nothing\n" },
+		{ "that: hog.touched, min: hog.duration",
+		  "35: expect.0.min: 'hog.duration' is a duration; allowed: a metric that is a size, as the one it "
+		  "is held against\n" },
+		{ "that: hog.touched, min: system.mem_total - kills",
+		  "35: expect.0.min: 'kills' is a whole number; allowed: a metric that is a size, " },
+		{ "that: kills, max: hog.outcome",
+		  "29: expect.0.max: 'hog.outcome' is an outcome; allowed: a metric that is a whole number, " },
+		{ "that: hog.outcome, max: hog.outcome",
+		  "35: expect.0.max: this metric is a word; allowed: is\n" },
+		{ "that: hog.touched, max: system.mem_total - 10",
+		  "35: expect.0.max: '10' does not fit this metric; allowed: a number with B, " },
+		{ "that: hog.touched, max: lots",
+		  "35: expect.0.max: 'lots' does not fit this metric; allowed: a number with B, " },
+		{ "that: hog.touched, max: system.mem_total -",
+		  "35: expect.0.max: ends with a sign; allowed: a metric or an amount after it\n" },
+		{ "that: hog.touched, max: + system.mem_total",
+		  "35: expect.0.max: '+' stands where a metric must; allowed: a metric or an amount, and others "
+		  "after ' + ' or ' - '\n" },
+		{ "that: hog.touched, max: system.mem_total 1M",
+		  "35: expect.0.max: '1M' stands where + or - must; " },
+		{ "that: hog.touched, max: system.mem_total * 2",
+		  "35: expect.0.max: '*' stands where + or - must; " },
+		{ "that: hog.touched, max: system.mem_total-1M",
+		  "35: expect.0.max: the system has no metric 'mem_total-1M'; did you mean mem_total; " },
+		{ "that: hog.touched, max: [system.mem_total]",
+		  "36: expect.0.max: is a list; allowed: a size, " },
+	};
+	char text[512], want[512];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		snprintf(text, sizeof(text), GOOD "expect: [{%s}]\n", cases[i][0]);
+		snprintf(want, sizeof(want), "F:3:%s", cases[i][1]);
+		assert_says(text, want);
+	}
+}
+
 struct option_case {
 	const char *set, *matrix, *kernel, *place, *said;
 };
@@ -394,9 +442,9 @@ int main(void)
 		cmocka_unit_test(test_large),         cmocka_unit_test(test_text),
 		cmocka_unit_test(test_deep),          cmocka_unit_test(test_yaml),
 		cmocka_unit_test(test_names),         cmocka_unit_test(test_machine),
-		cmocka_unit_test(test_where),         cmocka_unit_test(test_options),
-		cmocka_unit_test(test_bounded),       cmocka_unit_test(test_truncated),
-		cmocka_unit_test(test_replaced),
+		cmocka_unit_test(test_where),         cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_options),       cmocka_unit_test(test_bounded),
+		cmocka_unit_test(test_truncated),     cmocka_unit_test(test_replaced),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

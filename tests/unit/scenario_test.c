@@ -174,19 +174,23 @@ static void test_groups_and_faults(void **state)
 static void test_expect(void **state)
 {
 	struct attempt a;
-	json_t *spec = spec_of(SMALL "cgroups: {a/b: {}}\n"
-				     "expect:\n"
-				     "  - {that: victim, is: none}\n"
-				     "  - {that: victim, is: [none, hog]}\n"
-				     "  - {that: victim, is: null}\n"
-				     "  - {that: kills, max: 2}\n"
-				     "  - {that: hog.duration, min: 1.5s}\n"
-				     "  - {that: cgroup.a.peak, near: 8M}\n"
-				     "  - {that: cgroup.a/b.oom_kills, near: 8, within: 10%}\n"
-				     "  - {that: hog.outcome, is: [exited, enomem]}\n"
-				     "  - {that: hog.guess, is: what}\n"
-				     "  - {that: system.mem_total, is: 1G}\n",
-			       NULL, &a);
+	json_t *spec = spec_of(
+		SMALL
+		"cgroups: {a/b: {}}\n"
+		"expect:\n"
+		"  - {that: victim, is: none}\n"
+		"  - {that: victim, is: [none, hog]}\n"
+		"  - {that: victim, is: null}\n"
+		"  - {that: kills, max: 2}\n"
+		"  - {that: hog.duration, min: 1.5s}\n"
+		"  - {that: cgroup.a.peak, near: 8M}\n"
+		"  - {that: cgroup.a/b.oom_kills, near: 8, within: 10%}\n"
+		"  - {that: hog.outcome, is: [exited, enomem]}\n"
+		"  - {that: hog.guess, is: what}\n"
+		"  - {that: system.mem_total, is: 1G}\n"
+		"  - {that: hog.touched, min: hog.rss_peak, max: system.mem_total  -  4K + hog.rss_peak}\n"
+		"  - {that: cgroup.a/b.oom_kills, near: kills, within: 0}\n",
+		NULL, &a);
 	json_t *expect = json_object_get(spec, "expect");
 	size_t i;
 
@@ -205,6 +209,11 @@ static void test_expect(void **state)
 		    "{\"that\":\"hog.outcome\",\"is\":[\"exited\",\"enomem\"]}");
 	assert_json(json_array_get(expect, 8), NULL, "{\"that\":\"hog.guess\",\"is\":\"what\"}");
 	assert_json(json_array_get(expect, 9), NULL, "{\"that\":\"system.mem_total\",\"is\":1073741824}");
+	assert_json(json_array_get(expect, 10), NULL,
+		    "{\"that\":\"hog.touched\",\"min\":[\"hog.rss_peak\"],"
+		    "\"max\":[\"system.mem_total\",\"-\",4096,\"+\",\"hog.rss_peak\"]}");
+	assert_json(json_array_get(expect, 11), "near", "[\"kills\"]");
+	assert_true(json_real_value(json_object_get(json_array_get(expect, 11), "within")) == 0);
 	attempt_free(&a);
 }
 

@@ -7,7 +7,8 @@
 
 static const char metrics_text[] =
 	"{'hog.outcome': 'oom-killed', 'hog.touched': 1048576000, 'hog.duration': 1500000000, 'hog.exit_code': null,"
-	" 'victim': null, 'kills': 2, 'system.mem_total': 1000.0}";
+	" 'victim': null, 'kills': 2, 'system.mem_total': 1000.0, 'system.swap_total': 104857600,"
+	" 'system.commit_limit': 1153433600, 'system.committed_peak': null}";
 
 struct expectation {
 	const char *expect; /* without `that`'s braces */
@@ -88,6 +89,41 @@ static void min_max_near(void **state)
 		{ "'that': 'system.mem_total', 'near': 950, 'within': 0.0526", "fail", "950B within 5.26 %" },
 		{ "'that': 'system.mem_total', 'near': 1050, 'within': 0.05", "pass", "1050B within 5 %" },
 		{ "'that': 'system.mem_total', 'near': 1060, 'within': 0.05", "fail", "1060B within 5 %" },
+	};
+
+	(void)state;
+	JUDGE(list);
+}
+
+/* What a metric is held against may be other metrics of the same trial. */
+static void bounds_of_metrics(void **state)
+{
+	static const struct expectation list[] = {
+		{ "'that': 'hog.touched', 'near': ['system.commit_limit'], 'within': 0.1", "pass",
+		  "1100M (= system.commit_limit) within 10 %" },
+		{ "'that': 'hog.touched', 'near': ['system.commit_limit'], 'within': 0.09", "fail",
+		  "1100M (= system.commit_limit) within 9 %" },
+		{ "'that': 'hog.touched', 'near': ['system.commit_limit', '-', 'system.swap_total'], 'within': 0",
+		  "pass", "1000M (= system.commit_limit - system.swap_total) within 0 %" },
+		{ "'that': 'hog.touched', 'near': ['system.commit_limit', '-', 'system.swap_total', '+', 1],"
+		  " 'within': 0",
+		  "fail", "1048576001B (= system.commit_limit - system.swap_total + 1B) within 0 %" },
+		{ "'that': 'hog.touched', 'min': ['system.swap_total', '+', 4096], 'max': ['system.commit_limit']",
+		  "pass", "between 102404K (= system.swap_total + 4K) and 1100M (= system.commit_limit)" },
+		{ "'that': 'hog.touched', 'max': ['system.swap_total']", "fail",
+		  "at most 100M (= system.swap_total)" },
+		{ "'that': 'kills', 'min': [7, '-', 'kills', '-', 'kills']", "fail",
+		  "at least 3 (= 7 - kills - kills)" },
+		{ "'that': 'hog.duration', 'min': ['hog.duration', '-', 500000000]", "pass",
+		  "at least 1.0s (= hog.duration - 500ms)" },
+		/* What was not measured holds nothing up, and nothing down. */
+		{ "'that': 'hog.touched', 'min': ['system.committed_peak']", "fail",
+		  "at least none (= system.committed_peak)" },
+		{ "'that': 'hog.touched', 'max': ['system.commit_limit', '+', 'hog.exit_code']", "fail",
+		  "at most none (= system.commit_limit + hog.exit_code)" },
+		{ "'that': 'hog.touched', 'near': ['system.committed_peak'], 'within': 1", "fail",
+		  "none (= system.committed_peak) within 100 %" },
+		{ "'that': 'hog.touched', 'max': ['dog.touched']", "fail", "at most none (= dog.touched)" },
 	};
 
 	(void)state;
@@ -186,6 +222,31 @@ static void near_is_compared(void **state)
 		json_decref(expect);
 		json_decref(metrics);
 	}
+}
+
+/* What metrics come to is no round number: it is shown to four places, the exact one is in `wanted`. */
+static void near_of_metrics_is_compared(void **state)
+{
+	json_t *metrics =
+		json_of("{'hog.touched': 1095761920, 'system.commit_limit': 1096540160, 'kills': null}");
+	json_t *expect = json_of("{'that': 'hog.touched', 'near': ['system.commit_limit'], 'within': 0.02}");
+	json_t *judged = verdict_expectation(expect, metrics), *near = json_object_get(judged, "near");
+
+	(void)state;
+	assert_string_equal(json_text(judged, "wanted", ""), "1070840K (= system.commit_limit) within 2 %");
+	assert_string_equal(json_text(near, "wanted", ""), "1046M");
+	assert_string_equal(json_text(near, "got", ""), "1045M");
+	assert_true(json_real_value(json_object_get(near, "off")) < -0.0007);
+	json_decref(judged);
+	json_object_set_new(expect, "near", json_of("['system.commit_limit', '-', 'kills']"));
+	judged = verdict_expectation(expect, metrics);
+	near = json_object_get(judged, "near");
+	assert_string_equal(json_text(near, "wanted", ""), "none");
+	assert_string_equal(json_text(near, "got", ""), "1045M");
+	assert_true(json_is_null(json_object_get(near, "off")));
+	json_decref(judged);
+	json_decref(expect);
+	json_decref(metrics);
 }
 
 /* Nothing to compare: no number, a near of 0, no near at all. */
@@ -368,10 +429,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(is),
 		cmocka_unit_test(min_max_near),
+		cmocka_unit_test(bounds_of_metrics),
 		cmocka_unit_test(all_conditions_must_hold),
 		cmocka_unit_test(not_known),
 		cmocka_unit_test(wanted_texts),
 		cmocka_unit_test(near_is_compared),
+		cmocka_unit_test(near_of_metrics_is_compared),
 		cmocka_unit_test(near_without_a_difference),
 		WITH_BOX(whole_result),
 		WITH_BOX(verdicts),

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: MIT
+/* What an expectation holds against what: metrics by name, amounts, and sums of both. */
+#include "harness/scenario/bound.h"
+
+#include "harness/scenario/groups.h"
+#include "lib/files.h"
+#include "lib/units.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const allowed[] = {
+	[METRIC_ANY] = "a size, a duration, a whole number or a word",
+	[METRIC_BYTES] = SIZE_ALLOWED,
+	[METRIC_NS] = DURATION_ALLOWED,
+	[METRIC_COUNT] = "a whole number",
+	[METRIC_WORD] = "a word",
+	[METRIC_OUTCOME] = "an outcome",
+};
+
+/* The same as complaints name it. */
+static const char *const kinds[] = {
+	[METRIC_ANY] = "of any kind",      [METRIC_BYTES] = "a size", [METRIC_NS] = "a duration",
+	[METRIC_COUNT] = "a whole number", [METRIC_WORD] = "a word",  [METRIC_OUTCOME] = "an outcome",
+};
+
+const char *bound_allowed(enum metric_unit unit)
+{
+	return allowed[unit];
+}
+
+void process_names(struct fy_node *root, const char *names[PROCESS_NAMES_MAX])
+{
+	struct fy_node *processes = map_get(root, "processes");
+	struct fy_node_pair *pair;
+	void *at = NULL;
+	size_t n = 0;
+
+	if (processes && fy_node_is_mapping(processes))
+		while (n < PROCESS_NAMES_MAX - 1 && (pair = fy_node_mapping_iterate(processes, &at)))
+			if (node_text(fy_node_pair_key(pair)))
+				names[n++] = node_text(fy_node_pair_key(pair));
+	names[n] = NULL;
+}
+
+static bool metric_ok(const char *of, const char *name, const struct metric_name *metrics,
+		      enum metric_unit *ret_unit, char why[WHY_MAX])
+{
+	const struct metric_name *m = name_find(name, metrics, sizeof(*metrics));
+	char quoted[SHOWN_MAX], hint[96], list[360];
+
+	if (m) {
+		*ret_unit = m->unit;
+		return true;
+	}
+	snprintf(why, WHY_MAX, "%s has no metric %s%s; allowed: %s", of, shown(quoted, name),
+		 name_hint(hint, name, metrics, sizeof(*metrics)),
+		 name_list(list, sizeof(list), metrics, sizeof(*metrics)));
+	return false;
+}
+
+bool name_unknown(const char *what, const char *wrong, const char *const *names, char why[WHY_MAX])
+{
+	char quoted[SHOWN_MAX], hint[96], list[320];
+
+	name_list(list, sizeof(list), names, sizeof(names[0]));
+	snprintf(why, WHY_MAX, "no %s %s%s; there is: %s", what, shown(quoted, wrong),
+		 name_hint(hint, wrong, names, sizeof(names[0])), list[0] ? list : "nothing");
+	return false;
+}
+
+static bool group_metric_ok(struct binder *b, const char *text, enum metric_unit *ret_unit, char why[WHY_MAX])
+{
+	const char *paths[GROUP_PATHS_MAX + 1];
+	const char *dot = strrchr(text, '.');
+	char path[256];
+
+	if (!dot || dot == text) {
+		snprintf(why, WHY_MAX, "names no metric; allowed: cgroup.PATH.METRIC");
+		return false;
+	}
+	snprintf(path, sizeof(path), "%.*s", (int)(dot - text < 255 ? dot - text : 255), text);
+	if (group_exists(b->root, path))
+		return metric_ok("a cgroup", dot + 1, b->known->cgroup_metrics, ret_unit, why);
+	group_paths(b->root, paths);
+	return name_unknown("cgroup", path, paths, why);
+}
+
+static bool process_metric_ok(struct binder *b, const char *text, enum metric_unit *ret_unit,
+			      char why[WHY_MAX])
+{
+	const char *names[PROCESS_NAMES_MAX];
+	const char *dot = strchr(text, '.');
+	char name[64], quoted[SHOWN_MAX];
+
+	if (!dot) {
+		snprintf(
+			why, WHY_MAX,
+			"%s is no metric; allowed: PROCESS.METRIC, cgroup.PATH.METRIC, system.METRIC, victim, kills",
+			shown(quoted, text));
+		return false;
+	}
+	snprintf(name, sizeof(name), "%.*s", (int)(dot - text < 63 ? dot - text : 63), text);
+	process_names(b->root, names);
+	if (!name_find(name, names, sizeof(names[0])))
+		return name_unknown("process", name, names, why);
+	return metric_ok("a process", dot + 1, b->known->process_metrics, ret_unit, why);
+}
+
+bool metric_unit(struct binder *b, const char *text, enum metric_unit *ret_unit, char why[WHY_MAX])
+{
+	if (!strcmp(text, "victim") || !strcmp(text, "kills")) {
+		*ret_unit = text[0] == 'v' ? METRIC_WORD : METRIC_COUNT;
+		return true;
+	}
+	if (!strncmp(text, "system.", 7))
+		return metric_ok("the system", text + 7, b->known->system_metrics, ret_unit, why);
+	if (!strncmp(text, "cgroup.", 7))
+		return group_metric_ok(b, text + 7, ret_unit, why);
+	return process_metric_ok(b, text, ret_unit, why);
+}
+
+json_t *bound_amount(enum metric_unit unit, const char *text)
+{
+	uint64_t value;
+	int64_t number;
+
+	if ((unit == METRIC_COUNT || unit == METRIC_ANY) && int_parse(text, &number) == 0)
+		return json_integer(number);
+	if ((unit == METRIC_BYTES || unit == METRIC_ANY) && size_parse(text, &value) == 0)
+		return json_integer((json_int_t)value);
+	if ((unit == METRIC_NS || unit == METRIC_ANY) && duration_parse(text, &value) == 0)
+		return json_integer((json_int_t)value);
+	return NULL;
+}
+
+static bool unit_fits(enum metric_unit wanted, enum metric_unit has)
+{
+	return wanted == has || wanted == METRIC_ANY || has == METRIC_ANY;
+}
+
+/* One term of a bound, a metric or an amount, in place of whose text the spec has what is returned; NULL: why. */
+static json_t *term(struct binder *b, const char *text, char why[WHY_MAX])
+{
+	json_t *value = bound_amount(b->unit, text);
+	enum metric_unit unit = METRIC_ANY;
+	char quoted[SHOWN_MAX];
+
+	if (value)
+		return value;
+	if (!isalpha((unsigned char)text[0]) || (!strchr(text, '.') && strcmp(text, "kills") != 0)) {
+		snprintf(why, WHY_MAX, "%s does not fit this metric; allowed: %s, or a metric",
+			 shown(quoted, text), allowed[b->unit == METRIC_ANY ? METRIC_BYTES : b->unit]);
+		return NULL;
+	}
+	if (!metric_unit(b, text, &unit, why))
+		return NULL;
+	if (unit_fits(b->unit, unit))
+		return json_string(text);
+	snprintf(why, WHY_MAX, "%s is %s; allowed: a metric that is %s, as the one it is held against",
+		 shown(quoted, text), kinds[unit], kinds[b->unit]);
+	return NULL;
+}
+
+/* The terms of "a - b + c" as ["a", "-", "b", "+", "c"]; NULL: why. */
+static json_t *terms(struct binder *b, char *text, char why[WHY_MAX])
+{
+	json_t *list = json_array(), *one;
+	char *word, *rest = NULL, quoted[SHOWN_MAX];
+	bool sign = false;
+
+	for (word = strtok_r(text, " ", &rest); word; word = strtok_r(NULL, " ", &rest), sign = !sign) {
+		bool is_sign = !strcmp(word, "+") || !strcmp(word, "-");
+
+		if (sign != is_sign) {
+			snprintf(why, WHY_MAX,
+				 "%s stands where %s must; allowed: a metric or an amount, and "
+				 "others after ' + ' or ' - '",
+				 shown(quoted, word), sign ? "+ or -" : "a metric");
+			break;
+		}
+		one = is_sign ? json_string(word) : term(b, word, why);
+		if (!one)
+			break;
+		json_array_append_new(list, one);
+	}
+	if (!word && !sign)
+		snprintf(why, WHY_MAX, "ends with a sign; allowed: a metric or an amount after it");
+	if (!word && sign)
+		return list;
+	json_decref(list);
+	return NULL;
+}
+
+json_t *bound_value(struct binder *b, const char *text, char why[WHY_MAX])
+{
+	json_t *value = bound_amount(b->unit, text);
+	AUTO_FREE char *copy = NULL;
+
+	if (value)
+		return value;
+	if (b->unit == METRIC_WORD || b->unit == METRIC_OUTCOME) {
+		snprintf(why, WHY_MAX, "this metric is a word; allowed: is");
+		return NULL;
+	}
+	if (!strchr(text, ' ')) {
+		value = term(b, text, why);
+		return json_is_string(value) ? json_pack("[o]", value) : value;
+	}
+	copy = strdup(text);
+	return copy ? terms(b, copy, why) : NULL;
+}
