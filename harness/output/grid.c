@@ -52,7 +52,14 @@ void grid_cell(struct grid *g, const char *text, const char *style)
 		g->cells = cells;
 		g->cell_room = room;
 	}
-	g->cells[g->cell_count++] = (struct grid_cell){ .text = copy(g, text), .style = style };
+	g->cells[g->cell_count++] =
+		(struct grid_cell){ .text = copy(g, text), .style = style, .starts_block = g->starts_block };
+	g->starts_block = false;
+}
+
+void grid_block(struct grid *g)
+{
+	g->starts_block = g->cell_count > 0;
 }
 
 void grid_free(struct grid *g)
@@ -319,6 +326,10 @@ void grid_print(FILE *out, struct grid *g, size_t width, bool colour)
 	for (i = 0; i < g->cell_count; i++) {
 		size_t column = i % g->column_count;
 
+		if (g->cells[i].starts_block) {
+			fputc('\n', out);
+			print_heads(out, g, colour);
+		}
 		put_cut(out, &g->columns[column], &g->cells[i], colour ? g->cells[i].style : NULL, &gap);
 		if (column + 1 < g->column_count)
 			continue;

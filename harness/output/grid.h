@@ -20,6 +20,7 @@ struct grid_column {
 struct grid_cell {
 	char *text;
 	const char *style; /* an SGR sequence's numbers, NULL for none */
+	bool starts_block;
 };
 
 struct grid {
@@ -27,13 +28,17 @@ struct grid {
 	size_t column_count;
 	struct grid_cell *cells; /* row by row */
 	size_t cell_count, cell_room;
-	bool failed; /* out of memory: some text is missing */
+	bool starts_block; /* the next cell does */
+	bool failed;       /* out of memory: some text is missing */
 };
 
 void grid_column(struct grid *g, const char *head, bool shrinks);
 
 /* The next cell, from left to right and row by row. */
 void grid_cell(struct grid *g, const char *text, const char *style);
+
+/* The row that comes next begins a block: an empty line stands above it, and the heads again. */
+void grid_block(struct grid *g);
 
 /* Right-aligns the columns that hold nothing but numbers, sizes and "-". */
 void grid_align(struct grid *g);

@@ -208,10 +208,33 @@ static void row(struct grid *g, const struct part *p, const json_t *result, cons
 	grid_cell(g, first ? verdict->name : "", verdict->style);
 }
 
+static const json_t *axis_value(const json_t *result, const char *axis)
+{
+	return json_object_get(json_object_get(result, "axes"), axis);
+}
+
+/* The axis that varies slowest, if the table is longer than a screen and some rows share each value of it; else NULL. */
+static const char *block_axis(const struct part *p)
+{
+	const char *axis = json_object_iter_key(json_object_iter((json_t *)p->axes));
+	const json_t *result, *before = NULL;
+	size_t rows = 0, blocks = 0, i;
+
+	json_array_foreach (p->results, i, result) {
+		if (!of_part(p, result))
+			continue;
+		rows++;
+		blocks += !json_equal(before, axis_value(result, axis));
+		before = axis_value(result, axis);
+	}
+	return rows > 20 && rows / blocks >= 6 ? axis : NULL;
+}
+
 static int table(FILE *out, const struct part *p, const struct output_options *o)
 {
 	struct grid g = { 0 };
-	const json_t *result, *process;
+	const char *axis = block_axis(p);
+	const json_t *result, *process, *value = NULL;
 	size_t i, j;
 	bool failed;
 
@@ -222,6 +245,9 @@ static int table(FILE *out, const struct part *p, const struct output_options *o
 
 		if (!of_part(p, result))
 			continue;
+		if (axis && !json_equal(value, axis_value(result, axis)))
+			grid_block(&g);
+		value = axis_value(result, axis);
 		json_array_foreach (processes, j, process)
 			row(&g, p, result, process, j == 0);
 		if (json_array_size(processes) == 0)

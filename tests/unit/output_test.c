@@ -230,6 +230,52 @@ static void no_line_is_too_wide(void **state)
 	}
 }
 
+/* The table of slow x fast cells. */
+static char *table_of_cells(int slow, int fast)
+{
+	char *run = NULL, *got;
+	size_t len = 0;
+	FILE *to = open_memstream(&run, &len);
+	int i;
+
+	fputs("{'run': {}, 'results': [", to);
+	for (i = 0; i < slow * fast; i++)
+		fprintf(to,
+			"%s{'scenario': 's', 'cell': 'c', 'axes': {'slow': '%d', 'fast': '%d'}, 'verdict': 'pass'}",
+			i ? ", " : "", i / fast, i % fast);
+	fputs("]}", to);
+	fclose(to);
+	got = text_of("table", run, false, 0);
+	free(run);
+	return got;
+}
+
+static int heads_of(const char *table)
+{
+	int n = 0;
+
+	for (; (table = strstr(table, "\n\nslow  fast  ")); table += 2)
+		n++;
+	return n;
+}
+
+/* Past a screen, the heads stand above each value of the axis that varies slowest, if that has some rows. */
+static void long_tables_have_blocks(void **state)
+{
+	static const struct {
+		int slow, fast, heads;
+	} cases[] = { { 2, 10, 1 }, { 2, 11, 2 }, { 3, 18, 3 }, { 1, 30, 1 }, { 10, 5, 1 }, { 10, 6, 10 } };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *got = table_of_cells(cases[i].slow, cases[i].fast);
+
+		assert_int_equal(heads_of(got), cases[i].heads);
+		free(got);
+	}
+}
+
 static void text_that_is_not_ascii(void **state)
 {
 	char *got;
@@ -419,19 +465,13 @@ static void live_line(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(table_of_all_verdicts),
-		cmocka_unit_test(table_of_processes_and_trials),
-		cmocka_unit_test(table_of_references),
-		cmocka_unit_test(long_axes_fit),
-		cmocka_unit_test(no_line_is_too_wide),
-		cmocka_unit_test(text_that_is_not_ascii),
-		cmocka_unit_test(colours),
-		cmocka_unit_test(table_of_nothing),
-		cmocka_unit_test(tap_texts),
-		cmocka_unit_test(prove_agrees),
-		cmocka_unit_test(json_is_whole),
-		cmocka_unit_test(forms_by_name),
-		cmocka_unit_test(live_line),
+		cmocka_unit_test(table_of_all_verdicts),  cmocka_unit_test(table_of_processes_and_trials),
+		cmocka_unit_test(table_of_references),    cmocka_unit_test(long_axes_fit),
+		cmocka_unit_test(no_line_is_too_wide),    cmocka_unit_test(long_tables_have_blocks),
+		cmocka_unit_test(text_that_is_not_ascii), cmocka_unit_test(colours),
+		cmocka_unit_test(table_of_nothing),       cmocka_unit_test(tap_texts),
+		cmocka_unit_test(prove_agrees),           cmocka_unit_test(json_is_whole),
+		cmocka_unit_test(forms_by_name),          cmocka_unit_test(live_line),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
