@@ -64,6 +64,8 @@ static const char *last_words(char *text)
  */
 static int format(int fd, uint64_t bytes, struct err *e)
 {
+	static const char options[] =
+		"hash_seed=" DEVICE_DATA_UUID ",lazy_itable_init=0,nodiscard,root_owner=0:0";
 	char program[PATH_LEN_MAX], path[64], blocks[32], size[UNITS_TEXT_MAX];
 	const char *const command[] = { "/usr/bin/env",
 					"E2FSPROGS_FAKE_TIME=1767225600",
@@ -86,8 +88,7 @@ static int format(int fd, uint64_t bytes, struct err *e)
 					"-U",
 					DEVICE_DATA_UUID,
 					"-E",
-					"hash_seed=" DEVICE_DATA_UUID
-					",lazy_itable_init=0,nodiscard,root_owner=0:0",
+					options,
 					path,
 					blocks,
 					NULL };
