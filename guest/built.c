@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define TEXT_BYTES_MAX (512u << 10)
+#define MEMORY_LEAST   (48ULL << 20) /* tiny-fast does not boot in 32M */
 
 bool built_is(const char *name)
 {
@@ -210,7 +211,7 @@ static int look(const struct built *b, const char *cache, struct kernel *ret, st
 {
 	int r;
 
-	*ret = (struct kernel){ .built = true, .memory_min_bytes = KERNEL_MEMORY_LEAST };
+	*ret = (struct kernel){ .built = true, .memory_min_bytes = MEMORY_LEAST };
 	strcpy(ret->name, b->name);
 	strcpy(ret->arch, b->row->arch);
 	r = kernel_cache_dir(cache, b->name, ret->dir, e);
