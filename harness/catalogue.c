@@ -28,8 +28,32 @@ static size_t stem_of(const char *name)
 	return dot && (!strcmp(dot, ".yaml") || !strcmp(dot, ".yml")) ? (size_t)(dot - name) : 0;
 }
 
-/* Adds every scenario file below dir, or with name the one called NAME.yaml. */
-static int walk(const char *dir, const char *name, char **list, size_t *count)
+static bool any(const FTSENT *f, const char *name)
+{
+	(void)f, (void)name;
+	return true;
+}
+
+/* "NAME.yaml" */
+static bool is_called(const FTSENT *f, const char *name)
+{
+	size_t stem = stem_of(f->fts_name);
+
+	return strlen(name) == stem && strncmp(f->fts_name, name, stem) == 0;
+}
+
+/* "NAME/a.yaml", "NAME/b/c.yaml" */
+static bool is_below(const FTSENT *f, const char *name)
+{
+	for (f = f->fts_parent; f && f->fts_level > FTS_ROOTLEVEL; f = f->fts_parent)
+		if (strcmp(f->fts_name, name) == 0)
+			return true;
+	return false;
+}
+
+/* Adds every scenario file below dir that is wanted. */
+static int walk(const char *dir, bool (*wanted)(const FTSENT *f, const char *name), const char *name,
+		char **list, size_t *count)
 {
 	char *const roots[] = { (char *)dir, NULL };
 	FTS *tree = fts_open(roots, FTS_PHYSICAL | FTS_COMFOLLOW | FTS_NOCHDIR, by_name);
@@ -39,13 +63,9 @@ static int walk(const char *dir, const char *name, char **list, size_t *count)
 	if (!tree)
 		return -errno;
 	while (r == 0 && (f = fts_read(tree))) {
-		size_t stem = stem_of(f->fts_name);
-
 		if (f->fts_info == FTS_DNR || f->fts_info == FTS_ERR)
 			r = -f->fts_errno;
-		if (f->fts_info != FTS_F || !stem)
-			continue;
-		if (name && (strlen(name) != stem || strncmp(f->fts_name, name, stem) != 0))
+		if (f->fts_info != FTS_F || !stem_of(f->fts_name) || !wanted(f, name))
 			continue;
 		if (*count == FILES_MAX)
 			r = -E2BIG;
@@ -69,6 +89,14 @@ static int own_folder(char ret[PATH_LEN_MAX])
 	return path_format(ret, "%s", !strncmp(full, cwd, len) && full[len] == '/' ? full + len + 1 : full);
 }
 
+/* A scenario's name comes before a folder's. */
+static int find_own(const char *dir, const char *word, char **list, size_t *count)
+{
+	int r = walk(dir, is_called, word, list, count);
+
+	return r == 0 && *count == 0 ? walk(dir, is_below, word, list, count) : r;
+}
+
 int catalogue_find(const char *word, char ***ret, struct err *e)
 {
 	char **list = calloc(FILES_MAX + 1, sizeof(*list));
@@ -80,16 +108,16 @@ int catalogue_find(const char *word, char ***ret, struct err *e)
 	if (!list)
 		return err_set(e, ENOMEM, "out of memory");
 	if (stat(word, &st) == 0 && S_ISDIR(st.st_mode))
-		r = walk(word, NULL, list, &count);
+		r = walk(word, any, NULL, list, &count);
 	else if (strchr(word, '/') || stem_of(word) || stat(word, &st) == 0)
 		r = (list[count++] = strdup(word)) ? 0 : -ENOMEM; /* loading says what is wrong with it */
 	else if (own_folder(dir) == 0)
-		r = walk(dir, word, list, &count);
+		r = find_own(dir, word, list, &count);
 	if (r == 0 && count == 0)
 		r = stat(word, &st) == 0
 			    ? err_set(e, ENOENT, "%s: no scenario (*.yaml) in this folder", word)
 			    : err_set(e, ENOENT,
-				      "%s: no file, no folder and no scenario of oomlab's; see oomlab list scenarios",
+				      "%s: no file, no folder and no scenario or folder of oomlab's; see oomlab list scenarios",
 				      word);
 	else if (r < 0)
 		r = err_errno(e, -r, "%s", word);

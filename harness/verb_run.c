@@ -42,7 +42,7 @@ struct run {
 static const char help[] =
 	"usage: oomlab run SCENARIO... [options]\n"
 	"\n"
-	"SCENARIO is a file, a folder of *.yaml, or a name from `oomlab list scenarios`.\n"
+	"SCENARIO is a file, a folder of *.yaml, a name from `oomlab list scenarios`, or a folder of theirs.\n"
 	"\n"
 	"  --place host|guest     where trials run (default: what the scenario says)\n"
 	"  --kernel K             guest kernel; repeated, it becomes an axis of the matrix\n"
@@ -263,10 +263,12 @@ static int load(struct run *r, int argc, char **argv)
 
 static int print_cells(const struct run *r)
 {
+	bool mixed = plan_is_mixed(r->plan.whole);
 	size_t i;
 
 	for (i = 0; i < r->plan.count; i++)
-		printf("%s/%s\n", json_text(r->plan.jobs[i].spec, "scenario", ""), r->plan.jobs[i].relative);
+		printf("%s%s%s\n", mixed ? "" : json_text(r->plan.jobs[i].spec, "scenario", ""),
+		       mixed ? "" : "/", r->plan.jobs[i].relative);
 	return EXIT_PASS;
 }
 

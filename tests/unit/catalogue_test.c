@@ -128,18 +128,28 @@ static void by_name(void **state)
 	finds(*state, "overcommit.v2", "scenarios/overcommit/overcommit.v2.yaml\n"); /* dots are a name's */
 }
 
-/* Not a part of a name, not a folder of the catalogue, not another kind of file. */
+static void by_folder(void **state)
+{
+	finds(*state, "overcommit",
+	      "scenarios/overcommit/overcommit-modes.yaml\nscenarios/overcommit/overcommit.v2.yaml\n");
+	finds(*state, "limits", "scenarios/limits/deep/er/swap.yml\nscenarios/limits/memory-max.yaml\n");
+	finds(*state, "er", "scenarios/limits/deep/er/swap.yml\n");
+	touch("scenarios/overcommit/limits.yaml"); /* a scenario's name comes first */
+	finds(*state, "limits", "scenarios/overcommit/limits.yaml\n");
+}
+
+/* Not a part of a name, not another kind of file. */
 static void no_such_name(void **state)
 {
-	static const char *const words[] = { "memory",     "overcommit", "memory-max.yam", "", "b",
-					     "MEMORY-MAX", "er" };
+	static const char *const words[] = { "memory",     "overcommi", "memory-max.yam", "", "b",
+					     "MEMORY-MAX", "dir" };
 	char wanted[256];
 	size_t i;
 
 	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		snprintf(
 			wanted, sizeof(wanted),
-			"-%d %s: no file, no folder and no scenario of oomlab's; see oomlab list scenarios\n",
+			"-%d %s: no file, no folder and no scenario or folder of oomlab's; see oomlab list scenarios\n",
 			ENOENT, words[i]);
 		finds(*state, words[i], wanted);
 	}
@@ -214,13 +224,10 @@ static void list_of_one(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		IN_TREE(by_name),
-		IN_TREE(no_such_name),
-		IN_TREE(by_path),
-		IN_TREE(folders_sorted),
-		IN_TREE(many_sorted),
-		IN_TREE(circles),
-		cmocka_unit_test(list_of_one),
+		IN_TREE(by_name),        IN_TREE(by_folder),
+		IN_TREE(no_such_name),   IN_TREE(by_path),
+		IN_TREE(folders_sorted), IN_TREE(many_sorted),
+		IN_TREE(circles),        cmocka_unit_test(list_of_one),
 	};
 
 	if (argc > 1 && !strcmp(argv[1], "find"))
