@@ -7,7 +7,6 @@
 #include "lib/json.h"
 #include "lib/units.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,16 +26,25 @@ static const struct verdict {
 
 #define VERDICTS (sizeof(verdicts) / sizeof(verdicts[0]))
 
-/* Index of a result's verdict; one that is not known counts as broken. */
-static size_t verdict_of(const json_t *result)
+/* Index of a verdict; one that is not known counts as broken. */
+static size_t verdict_named(const char *name)
 {
-	const char *name = json_text(result, "verdict", "");
 	size_t i;
 
 	for (i = 0; i + 1 < VERDICTS; i++)
 		if (strcmp(name, verdicts[i].name) == 0)
 			break;
 	return i;
+}
+
+static size_t verdict_of(const json_t *result)
+{
+	return verdict_named(json_text(result, "verdict", ""));
+}
+
+const char *output_style(const char *verdict)
+{
+	return verdicts[verdict_named(verdict)].style;
 }
 
 static void styled(FILE *out, const struct output_options *o, const char *style, const char *text)
@@ -338,14 +346,11 @@ static void heading(FILE *out, const json_t *result, const struct output_options
 		fprintf(out, " (trial %lld)", (long long)trial);
 }
 
-/*
- * A number is given once more in the unit that the wanted text has, before any metric's name in
- * parentheses: the value itself does not say whether it is bytes or nanoseconds.
- */
+/* A number is given once more in its unit. */
 static void got(FILE *out, const json_t *value, const char *wanted)
 {
 	AUTO_FREE char *text = NULL;
-	char again[UNITS_TEXT_MAX] = "";
+	char again[UNITS_TEXT_MAX];
 
 	if (json_is_string(value)) {
 		fputs(json_string_value(value), out);
@@ -357,17 +362,7 @@ static void got(FILE *out, const json_t *value, const char *wanted)
 	}
 	text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
 	fputs(text ? text : "?", out);
-	if (!json_is_integer(value) || json_integer_value(value) < 0)
-		return;
-	for (; *wanted && *wanted != '(' && !again[0]; wanted++) {
-		if (!isdigit((unsigned char)*wanted))
-			continue;
-		if (strchr("BKMGT", wanted[1]) && wanted[1])
-			size_format(again, (uint64_t)json_integer_value(value));
-		else if (strchr("numsh", wanted[1]) && wanted[1])
-			duration_format(again, (uint64_t)json_integer_value(value));
-	}
-	if (again[0])
+	if (output_measure(value, wanted, again))
 		fprintf(out, " (%s)", again);
 }
 
@@ -480,6 +475,9 @@ static int write_table(FILE *out, const json_t *run, const struct output_options
 		if (r < 0)
 			return r;
 	}
+	r = output_kernels(out, results, o, o->width ? o->width : WIDTH_DEFAULT);
+	if (r < 0)
+		return r;
 	json_array_foreach (results, i, result)
 		if (strcmp(verdicts[verdict_of(result)].name, "fail") == 0)
 			failures(out, result, o);

@@ -209,6 +209,14 @@ static void long_axes_fit(void **state)
 		"    512M  --bloc..  ..6.12..          1         1B       2B    3B    4B  oom-killed  -       pass\n"
 		"    512M  --bloc..  ..5.10..          1         1B       2B    3B    4B  oom-killed  -       pass\n"
 		"\n"
+		"                                                                                  /boot/    /boot/\n"
+		"                                                                                  vmlinuz-  vmlinuz-\n"
+		"                                                                                  6.12.9-   5.10.0-\n"
+		"                                                                                  cloud-    cloud-\n"
+		"where kernels differ                                                              amd64     amd64\n"
+		"long, cgroups.app/child/one.memory.max=512M, processes.hog.run.3=--block=1M, s..  pass      pass\n"
+		"No metric of an expectation differs.\n"
+		"\n"
 		"2 cells: 2 pass\n"
 		"results/runs/x\n");
 }
