@@ -14,11 +14,12 @@ enum reduce {
 	LAST,
 	MIN,
 	MAX,
-	RISE,        /* last - first */
-	BEFORE_SWAP, /* the last before the first page was swapped out, missing if none was */
-	BEFORE_KILL, /* likewise before the first OOM kill */
-	RISE_OF_ALL, /* the sum over every column that begins so */
-	USED_MAX,    /* largest of column - column2, taken as max of the one less min of the other */
+	RISE,              /* last - first */
+	BEFORE_SWAP,       /* the last before the first page was swapped out, missing if none was */
+	BEFORE_SWAP_TENTH, /* likewise before a tenth of swap was in use */
+	BEFORE_KILL,       /* and before the first OOM kill */
+	RISE_OF_ALL,       /* the sum over every column that begins so */
+	USED_MAX,          /* largest of column - column2, taken as max of the one less min of the other */
 	FROM_END, /* not from samples: a member of the process's last event, else the column's last value */
 	SPECIAL,  /* computed by a function of its own below */
 };
@@ -144,6 +145,11 @@ static const struct row system_rows[] = {
 	  BEFORE_SWAP,
 	  "meminfo.Cached",
 	  NULL },
+	{ { "cached_before_swap_tenth", METRIC_BYTES,
+	    "Cached at the last sample before a tenth of swap was in use" },
+	  BEFORE_SWAP_TENTH,
+	  "meminfo.Cached",
+	  NULL },
 	{ { "cached_before_kill", METRIC_BYTES, "Cached at the last sample before the first OOM kill" },
 	  BEFORE_KILL,
 	  "meminfo.Cached",
@@ -220,6 +226,11 @@ static int64_t rise_of_all(const struct record *r, enum sample_kind kind, size_t
 	return sum;
 }
 
+static int64_t before(const struct record *r, const struct series *s, enum mark mark)
+{
+	return r->passed[mark] ? s->before[mark] : BB_MISSING;
+}
+
 static int64_t reduce(const struct record *r, enum sample_kind kind, size_t index, const struct row *row)
 {
 	const struct series *s = row->column ? record_series(r, kind, index, row->column) : NULL;
@@ -244,9 +255,11 @@ static int64_t reduce(const struct record *r, enum sample_kind kind, size_t inde
 	case RISE:
 		return rise(s);
 	case BEFORE_SWAP:
-		return r->passed[MARK_SWAP] ? s->before[MARK_SWAP] : BB_MISSING;
+		return before(r, s, MARK_SWAP);
+	case BEFORE_SWAP_TENTH:
+		return before(r, s, MARK_SWAP_TENTH);
 	case BEFORE_KILL:
-		return r->passed[MARK_KILL] ? s->before[MARK_KILL] : BB_MISSING;
+		return before(r, s, MARK_KILL);
 	case USED_MAX:
 		other = record_series(r, kind, index, row->column2);
 		return other && other->min != BB_MISSING ? s->max - other->min : BB_MISSING;

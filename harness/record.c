@@ -10,11 +10,6 @@
 
 static const size_t rows_max[SAMPLE_KINDS] = { 1, SPEC_PROCESSES_MAX, SPEC_CGROUPS_MAX + 1 };
 
-static const char *const mark_columns[MARKS] = {
-	[MARK_SWAP] = "vmstat.pswpout",
-	[MARK_KILL] = "vmstat.oom_kill",
-};
-
 static bool all_text(const json_t *list)
 {
 	size_t i;
@@ -44,7 +39,7 @@ static int take_columns(struct record *r, const struct bb_record *rec)
 							   .last = BB_MISSING,
 							   .min = BB_MISSING,
 							   .max = BB_MISSING,
-							   .before = { BB_MISSING, BB_MISSING } };
+							   .before = { BB_MISSING, BB_MISSING, BB_MISSING } };
 		if (!r->series[k]) {
 			json_decref(json);
 			return -ENOMEM;
@@ -83,18 +78,42 @@ static void add_value(struct series *s, int64_t value, uint64_t t_ns)
 		s->max = value;
 }
 
+/* What a sample of the system has in that column; first gets what the first one had. */
+static int64_t system_value(const struct record *r, const struct bb_sample *s, const char *column,
+			    int64_t *ret_first)
+{
+	const struct series *of = record_series(r, SAMPLE_SYSTEM, 0, column);
+	size_t at = of ? (size_t)(of - r->series[SAMPLE_SYSTEM]) : 0;
+
+	*ret_first = of ? of->first : BB_MISSING;
+	return of && at < s->count ? s->values[at] : BB_MISSING;
+}
+
+static bool has_risen(const struct record *r, const struct bb_sample *s, const char *column)
+{
+	int64_t first, value = system_value(r, s, column, &first);
+
+	return value != BB_MISSING && first != BB_MISSING && value > first;
+}
+
+static bool is_beyond(const struct record *r, const struct bb_sample *s, enum mark mark)
+{
+	int64_t total, unused, ignored;
+
+	if (mark != MARK_SWAP_TENTH)
+		return has_risen(r, s, mark == MARK_SWAP ? "vmstat.pswpout" : "vmstat.oom_kill");
+	total = system_value(r, s, "meminfo.SwapTotal", &ignored);
+	unused = system_value(r, s, "meminfo.SwapFree", &ignored);
+	return total != BB_MISSING && unused != BB_MISSING && total - unused > total / 10;
+}
+
 /* Before a sample of the system is taken: is it the first beyond a mark? Until then its values are those before. */
 static void look_for_marks(struct record *r, const struct bb_sample *s)
 {
 	size_t columns = json_array_size(r->columns[SAMPLE_SYSTEM]), m, i;
 
 	for (m = 0; m < MARKS; m++) {
-		const struct series *of = record_series(r, SAMPLE_SYSTEM, 0, mark_columns[m]);
-		size_t at = of ? (size_t)(of - r->series[SAMPLE_SYSTEM]) : columns;
-
-		if (at < s->count && at < columns && of->first != BB_MISSING && s->values[at] != BB_MISSING &&
-		    s->values[at] > of->first)
-			r->passed[m] = true;
+		r->passed[m] = r->passed[m] || is_beyond(r, s, (enum mark)m);
 		for (i = 0; !r->passed[m] && i < s->count && i < columns; i++)
 			if (s->values[i] != BB_MISSING)
 				r->series[SAMPLE_SYSTEM][i].before[m] = s->values[i];

@@ -9,10 +9,11 @@
 
 enum sample_kind { SAMPLE_SYSTEM, SAMPLE_PROCESS, SAMPLE_CGROUP, SAMPLE_KINDS };
 
-/* Turning points of a trial: the first sample in which that counter of vmstat is beyond where it began. */
+/* Turning points of a trial: the first sample in which it is so. */
 enum mark {
-	MARK_SWAP, /* pages were swapped out */
-	MARK_KILL, /* the OOM killer killed */
+	MARK_SWAP,       /* pages were swapped out */
+	MARK_SWAP_TENTH, /* more than a tenth of swap is in use */
+	MARK_KILL,       /* the OOM killer killed */
 	MARKS
 };
 

@@ -109,7 +109,7 @@ static void whole_trial(void **state)
 
 #define ORDER                                                                                                \
 	"{'of': 'system', 'names': ['meminfo.Cached', 'meminfo.SwapFree', 'vmstat.pswpout',"                 \
-	" 'vmstat.oom_kill', 'vmstat.workingset_refault']}"
+	" 'vmstat.oom_kill', 'vmstat.workingset_refault', 'meminfo.SwapTotal']}"
 
 /* What there was before the first page went to swap, and before the first kill: of the last sample before it. */
 static void before_marks(void **state)
@@ -118,21 +118,23 @@ static void before_marks(void **state)
 	json_t *all;
 
 	box_text(b, BB_COLUMNS, ORDER);
-	SAMPLE(b, BB_SYSTEM, 0, 50, 32, 7, 2, 1000); /* pages and kills of before */
-	SAMPLE(b, BB_SYSTEM, 0, 48, 32, 7, 2, 1000);
-	SAMPLE(b, BB_SYSTEM, 0, MISSING, 31, 7, MISSING, MISSING);
-	SAMPLE(b, BB_SYSTEM, 0, 20, 30, 9, 2, 1030);
+	SAMPLE(b, BB_SYSTEM, 0, 50, 40, 7, 2, 1000, 40); /* pages and kills of before */
+	SAMPLE(b, BB_SYSTEM, 0, 48, 40, 7, 2, 1000, 40);
+	SAMPLE(b, BB_SYSTEM, 0, MISSING, 39, 7, MISSING, MISSING, 40);
+	SAMPLE(b, BB_SYSTEM, 0, 20, 36, 9, 2, 1030, 40); /* a tenth, and no more */
 	all = compute(b, "[]");
 	metric_is(all, "system.cached_before_swap", "48");
+	metric_is(all, "system.cached_before_swap_tenth", "null");
 	metric_is(all, "system.cached_before_kill", "null"); /* there was none */
 	metric_is(all, "system.swap_free_before_kill", "null");
 	json_decref(all);
-	SAMPLE(b, BB_SYSTEM, 0, 6, 1, 99, 2, 1040);
-	SAMPLE(b, BB_SYSTEM, 0, 4, 12, 99, 3, 1042);
-	SAMPLE(b, BB_SYSTEM, 0, 3, 11, 99, 3, 1042);
+	SAMPLE(b, BB_SYSTEM, 0, 6, 1, 99, 2, 1040, 40);
+	SAMPLE(b, BB_SYSTEM, 0, 4, 12, 99, 3, 1042, 40);
+	SAMPLE(b, BB_SYSTEM, 0, 3, 11, 99, 3, 1042, 40);
 	all = compute(b, "[]");
 	metric_is(all, "system.cached_peak", "50");
 	metric_is(all, "system.cached_before_swap", "48");
+	metric_is(all, "system.cached_before_swap_tenth", "20");
 	metric_is(all, "system.cached_before_kill", "6");
 	metric_is(all, "system.swap_free_before_kill", "1");
 	metric_is(all, "system.pswpout", "92");
