@@ -29,7 +29,7 @@ I386      ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/oomlab/i386
 HAVE_I386 := $(and $(wildcard /usr/lib32/libc.a),$(wildcard $(I386)/package))
 I386_C    := -m32 -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -isystem $(I386)/include
 
-all: $(B)/oomlab $(B)/oomlab-stress $(B)/oomlab-agent $(if $(HAVE_I386),i386,no-i386)
+all: $(B)/oomlab $(B)/oomlab-stress $(B)/oomlab-agent $(B)/oomlab-lockstep.so $(if $(HAVE_I386),i386,no-i386)
 
 $(B)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -61,6 +61,12 @@ $(B)/libstatic.a: $(call static,$(LIB_C))
 $(B)/oomlab-stress: $(call static,$(STRESS_C)) $(B)/libstatic.a
 	$(call say,LD)
 	$(Q)$(CC) -static -Wl,--gc-sections $(LDFLAGS) -o $@ $^
+
+# Preloaded into QEMU, which knows nothing of sanitizers.
+$(B)/oomlab-lockstep.so: harness/places/lockstep/lockstep.c Makefile
+	@mkdir -p $(@D)
+	$(call say,LD)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_C) $(CFLAGS) -fPIC -shared $(LDFLAGS) -o $@ $<
 
 # libcgroup reads user names in functions that are never called here; the linker warns about them all the same.
 # Its --no-warnings would let undefined symbols pass too, so what it says is shown if it fails.
@@ -105,7 +111,7 @@ format:
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/oomlab $(DESTDIR)$(PREFIX)/share/oomlab
 	install $(B)/oomlab $(DESTDIR)$(PREFIX)/bin
-	install $(B)/oomlab-stress $(B)/oomlab-agent $(DESTDIR)$(PREFIX)/libexec/oomlab
+	install $(B)/oomlab-stress $(B)/oomlab-agent $(B)/oomlab-lockstep.so $(DESTDIR)$(PREFIX)/libexec/oomlab
 	install $(addprefix guest/kernels/,fetch fetch-source build-kernel apt.sh) $(DESTDIR)$(PREFIX)/libexec/oomlab
 ifneq ($(HAVE_I386),)
 	install -d $(DESTDIR)$(PREFIX)/libexec/oomlab/i386

@@ -136,8 +136,8 @@ static int wake(struct kept *k)
 	if (r == 0)
 		r = follow_migration(k, deadline_ns, &e);
 	/*
-	 * QEMU would announce its network cards, of which there are none, for a second on the host's clock: every
-	 * time its main thread may run the guest's timers at another moment than a CPU would.
+	 * QEMU would announce its network cards, of which there are none, on a timer of the host's clock for a
+	 * second; and the length of a CPU's turn goes by such timers too.
 	 */
 	if (r == 0)
 		r = qmp_command(&k->qmp, "migrate-set-parameters", json_pack("{s:i}", "announce-rounds", 0),

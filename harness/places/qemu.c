@@ -19,12 +19,14 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-#define ARGS_MAX 384 /* 64 CPUs in 8 nodes with their distances take 320 */
+#define QEMU_LOCKSTEP "oomlab-lockstep.so"
+#define ARGS_MAX      384 /* 64 CPUs in 8 nodes with their distances take 320 */
 
 struct args {
 	char *v[ARGS_MAX + 1];
 	size_t count;
-	bool failed; /* no memory, or too many */
+	bool failed;                 /* no memory, or too many */
+	char lockstep[PATH_LEN_MAX]; /* to be preloaded; "" for a guest that is not deterministic */
 };
 
 static void add(struct args *a, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -242,6 +244,8 @@ static int make_args(struct args *a, const struct qemu_setup *s, struct err *e)
 
 	if (paths_program(QEMU_PROGRAM, program) < 0)
 		return err_set(e, ENOENT, QEMU_PROGRAM " is not installed: apt-get install qemu-system-x86");
+	if (s->deterministic && paths_helper(QEMU_LOCKSTEP, a->lockstep) < 0)
+		return err_set(e, ENOENT, QEMU_LOCKSTEP ": not found beside oomlab");
 	add(a, "%s", program);
 	add_machine(a, s);
 	add_devices(a, s);
@@ -273,6 +277,8 @@ static _Noreturn void exec_qemu(const struct qemu_setup *s, struct args *a, int 
 		fcntl(s->swap_fd, F_SETFD, 0);
 	if (s->data_fd >= 0)
 		fcntl(s->data_fd, F_SETFD, 0);
+	if (s->deterministic)
+		setenv("LD_PRELOAD", a->lockstep, 1);
 	execv(a->v[0], a->v);
 	dprintf(STDERR_FILENO, "%s: exec: %s\n", a->v[0], strerror(errno));
 	_exit(127);
@@ -371,6 +377,8 @@ static int digest_args(XXH3_state_t *state, const struct qemu_setup *s, struct e
 	for (i = 0; i < a.count; i++)
 		XXH3_128bits_update(state, a.v[i], strlen(a.v[i]) + 1);
 	digest_stat(state, a.v[0]);
+	if (a.lockstep[0])
+		digest_stat(state, a.lockstep);
 	free_args(&a);
 	return 0;
 }
