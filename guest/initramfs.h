@@ -14,13 +14,11 @@
 
 #include <stddef.h>
 
-#define INITRAMFS_ORDER  "/modules/order"
-#define INITRAMFS_STRESS "/bin/oomlab-stress"
-/* On the kernel's command line: time is QEMU's count of instructions. The kernel skips words with a dot. */
-#define INITRAMFS_DETERMINISTIC "oomlab.deterministic"
-#define MODULES_MAX             64
-#define MODULE_BYTES_MAX        (32u << 20)
-#define PROGRAM_BYTES_MAX       (64u << 20)
+#define INITRAMFS_ORDER   "/modules/order"
+#define INITRAMFS_STRESS  "/bin/oomlab-stress"
+#define MODULES_MAX       64
+#define MODULE_BYTES_MAX  (32u << 20)
+#define PROGRAM_BYTES_MAX (64u << 20)
 
 /* Module files of a kernel in the order they are to be loaded. */
 struct module_list {

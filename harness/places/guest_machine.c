@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "harness/places/guest_machine.h"
 
-#include "guest/initramfs.h"
 #include "harness/places/guest.h"
 #include "lib/json.h"
 #include "lib/units.h"
@@ -219,7 +218,7 @@ int guest_command_line(const json_t *spec, char ret[GUEST_APPEND_MAX], struct er
 	bool fixed = guest_deterministic(spec);
 
 	if (snprintf(ret, GUEST_APPEND_MAX, "console=ttyS0 panic=-1 no_timer_check%s%s%s%s%s%s",
-		     fixed ? " nokaslr norandmaps " INITRAMFS_DETERMINISTIC : "",
+		     fixed ? " nokaslr norandmaps" : "",
 		     fixed && json_number(machine, "cpus", 1) > 1 ? " maxcpus=1" : "",
 		     first && first->cmdline ? first->cmdline : "",
 		     v1 ? " cgroup_enable=memory swapaccount=1" : "", more[0] ? " " : "",
