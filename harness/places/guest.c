@@ -80,6 +80,24 @@ static void warn_of_cold_boots(const json_t *spec)
 	said = true;
 }
 
+/*
+ * No network, no such suite any more, no space: what is wrong is neither the scenario's nor ours. It is tried once,
+ * not by each of the kernel's cells.
+ */
+static int ensure(struct kernel *k, struct err *why)
+{
+	static char failed[sizeof(k->name)];
+	static struct err reason;
+	int r;
+
+	if (strcmp(failed, k->name) == 0)
+		return err_set(why, EOPNOTSUPP, "%s", reason.text);
+	r = kernels_ensure(k, &reason);
+	if (r < 0)
+		memcpy(failed, k->name, sizeof(failed));
+	return r < 0 ? err_set(why, EOPNOTSUPP, "%s", reason.text) : 0;
+}
+
 static int guest_prepare(const json_t *spec, const struct place_options *o, struct err *why)
 {
 	struct module_list modules;
@@ -88,7 +106,7 @@ static int guest_prepare(const json_t *spec, const struct place_options *o, stru
 
 	r = kernels_find(json_text(guest_machine(spec), "kernel", NULL), &k, why);
 	if (r == 0)
-		r = kernels_ensure(&k, why);
+		r = ensure(&k, why);
 	if (r == 0)
 		r = guest_resolve_modules(spec, &k, &modules, why);
 	if (r < 0)

@@ -13,7 +13,7 @@ import subprocess
 import pytest
 
 from kernel_cache import KEYRING, Cache, complaint, image
-from lab import EXIT_BROKEN, EXIT_PASS, EXIT_USAGE, OOMLAB, wait_until
+from lab import EXIT_BROKEN, EXIT_PASS, EXIT_SKIP, EXIT_USAGE, OOMLAB, wait_until
 
 OLD = """CONFIG_SWAP=y
 CONFIG_HZ=250
@@ -100,6 +100,22 @@ def test_fetch_that_fails_leaves_nothing(cache, fetching):
     cache.stand_ins()
     complaint(cache("fetch", "debian:6.1", STAND_IN_FAILS="1"), EXIT_BROKEN, "kernel debian:6.1 could not be fetched: ",
               "http://127.0.0.1:9/", "the stand-in says no")
+    assert cache.files() == {}
+
+
+def test_cell_whose_kernel_cannot_be_fetched_is_a_skip(cache, fetching):
+    """The others of the run go on; here there is none."""
+    if not shutil.which("qemu-system-x86_64"):
+        pytest.skip("qemu-system-x86_64 is not installed")
+    cache.stand_ins()
+    scenario = cache.tmp / "s.yaml"
+    scenario.write_text("scenario: s\nmachine: {kernel: debian:sid}\nprocesses: {hog: {run: [malloc, --limit=1M]}}\n")
+    done = subprocess.run([OOMLAB, "run", scenario, "--repeat=2", "--jobs=1", "--out", cache.tmp / "out"], capture_output=True, text=True,
+                          timeout=60, env={**cache.env, "STAND_IN_FAILS": "1"}, check=False)
+    assert done.returncode == EXIT_SKIP, done
+    reason = json.loads((cache.tmp / "out/all/1/result.json").read_text())["reason"]
+    assert done.stderr.count("reading the package index") == 1  # one attempt is enough
+    assert "debian:sid could not be fetched" in reason and "the stand-in says no" in reason
     assert cache.files() == {}
 
 
