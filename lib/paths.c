@@ -41,18 +41,23 @@ static int find(const char *const patterns[], const char *name, char ret_path[PA
 
 int paths_helper(const char *name, char ret_path[PATH_LEN_MAX])
 {
-	/* Build tree, its parent for build/unit/, the fetch script's source, installed. */
-	static const char *const patterns[] = {
-		".", "..", "../guest/kernels", "../../guest/kernels", "../libexec/oomlab", NULL
-	};
+	/* Build tree, its parent for build/unit/ and build/clang/unit/, the fetch script's source, installed. */
+	static const char *const patterns[] = { ".",
+						"..",
+						"../guest/kernels",
+						"../../guest/kernels",
+						"../../../guest/kernels",
+						"../libexec/oomlab",
+						NULL };
 
 	return find(patterns, name, ret_path);
 }
 
 int paths_data(const char *name, char ret_path[PATH_LEN_MAX])
 {
-	static const char *const patterns[] = { "..",          "../guest",        "../..",
-						"../../guest", "../share/oomlab", NULL };
+	static const char *const patterns[] = { "..",          "../guest",       "../..",
+						"../../guest", "../../../guest", "../share/oomlab",
+						NULL };
 
 	return find(patterns, name, ret_path);
 }

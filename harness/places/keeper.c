@@ -121,31 +121,41 @@ static int migrate(struct kept *k, const char *command, int fd, uint64_t deadlin
 	return r;
 }
 
-/* -ENOENT: there is no snapshot, or none that works; the next thing to try is to boot. */
-static int wake(struct kept *k)
+/* A QEMU that goes on from that stream, and stands still at first. */
+static int restore(struct kept *k, const struct snapshot *s, struct err *e)
 {
 	uint64_t deadline_ns = clock_ns() + WAKE_NS;
-	struct err e = ERR_INIT;
-	struct snapshot s;
 	int r;
 
-	r = snapshot_open(&k->key, &s);
-	if (r < 0)
-		return r;
-	r = start(k, s.console, s.console_bytes, true, deadline_ns, &e);
+	r = start(k, s->console, s->console_bytes, true, deadline_ns, e);
 	if (r == 0)
-		r = follow_migration(k, deadline_ns, &e);
+		r = follow_migration(k, deadline_ns, e);
 	/*
 	 * QEMU would announce its network cards, of which there are none, on a timer of the host's clock for a
 	 * second; and the length of a CPU's turn goes by such timers too.
 	 */
 	if (r == 0)
 		r = qmp_command(&k->qmp, "migrate-set-parameters", json_pack("{s:i}", "announce-rounds", 0),
-				-1, deadline_ns, &e);
+				-1, deadline_ns, e);
 	if (r == 0)
-		r = migrate(k, "migrate-incoming", s.fd, deadline_ns, &e);
+		r = migrate(k, "migrate-incoming", s->fd, deadline_ns, e);
+	if (r == 0 && !bb_is_parked(k->job.setup.box_path))
+		r = err_set(e, EIO, "QEMU: what was restored is not a guest that waits");
+	return r;
+}
+
+/* -ENOENT: there is no snapshot, or none that works; the next thing to try is to boot. */
+static int wake(struct kept *k)
+{
+	struct snapshot s;
+	int r;
+
+	r = snapshot_open(&k->key, &s);
+	if (r < 0)
+		return r;
+	r = restore(k, &s, NULL);
 	snapshot_close(&s);
-	if (r == 0 && bb_is_parked(k->job.setup.box_path)) {
+	if (r == 0) {
 		count(&counts->woken);
 		return 0;
 	}
@@ -154,18 +164,23 @@ static int wake(struct kept *k)
 	return -ENOENT;
 }
 
-/* The machine that stands still is kept for the next trial. Whatever fails, this one goes on. */
-static void save(struct kept *k)
+/* The machine that stands still, written to a snapshot or, without a name, to memory; s is then ready to be read. */
+static int save(struct kept *k, bool named, struct snapshot *ret)
 {
 	uint64_t deadline_ns = clock_ns() + SAVE_NS;
-	AUTO_FREE char *console = NULL;
 	struct snapshot s = { .fd = -1, .dir_fd = -1 };
+	AUTO_FREE char *console = NULL;
+	off_t begin = 0;
 	size_t len;
 	int r;
 
 	r = file_read(k->job.setup.console_path, CONSOLE_BYTES_MAX, &console, &len, NULL);
-	if (r == 0)
+	if (r == 0 && named)
 		r = snapshot_begin(console, len, k->job.snapshot_bytes_max, &s);
+	else if (r == 0)
+		r = (s.fd = memfd_create("machine", MFD_CLOEXEC)) < 0 ? -errno : 0;
+	if (r == 0)
+		begin = lseek(s.fd, 0, SEEK_CUR);
 	if (r == 0)
 		r = follow_migration(k, deadline_ns, NULL);
 	if (r == 0)
@@ -173,11 +188,48 @@ static void save(struct kept *k)
 				json_pack("{s:I}", "max-bandwidth", BYTES_PER_S), -1, deadline_ns, NULL);
 	if (r == 0)
 		r = migrate(k, "migrate", s.fd, deadline_ns, NULL);
-	if (r == 0)
-		r = snapshot_commit(&s, &k->key);
-	if (r == 0)
+	if (r == 0 && named && snapshot_commit(&s, &k->key) == 0)
 		count(&counts->saved);
+	if (r < 0) {
+		snapshot_close(&s);
+		return r;
+	}
+	lseek(s.fd, begin, SEEK_SET);
+	s.console = console;
+	s.console_bytes = len;
+	console = NULL;
+	*ret = s;
+	return 0;
+}
+
+/*
+ * A trial that is to be the same every time runs in a QEMU that was just restored, whether from a snapshot or
+ * from a boot: one that has booted has larger TLBs, and so a guest's kernel sees other pages as accessed.
+ */
+static int change_over(struct kept *k, struct err *e)
+{
+	struct snapshot s;
+	int r = -ENOENT;
+
+	if (k->job.snapshots)
+		r = save(k, true, &s);
+	if (r < 0)
+		r = save(k, false, &s);
+	if (r < 0)
+		return err_errno(e, -r, "QEMU: its machine could not be saved");
+	put_down(k);
+	r = restore(k, &s, e);
 	snapshot_close(&s);
+	return r;
+}
+
+/* The machine is kept for the next trial. Whatever fails, this one goes on. */
+static void keep_for_later(struct kept *k)
+{
+	struct snapshot s;
+
+	if (k->job.snapshots && save(k, true, &s) == 0)
+		snapshot_close(&s);
 }
 
 static bool has_stopped(const struct qmp *q)
@@ -196,12 +248,13 @@ static int boot(struct kept *k, struct err *e)
 	/* A kernel with a pvpanic driver stops its machine as well when it panics. */
 	if (r == 0 && !bb_is_parked(k->job.setup.box_path))
 		return err_set(e, ECANCELED, "the guest panicked");
-	if (r == 0) {
-		count(&counts->booted);
-		if (k->job.snapshots)
-			save(k);
-	}
-	return r;
+	if (r < 0)
+		return r;
+	count(&counts->booted);
+	if (k->job.setup.deterministic)
+		return change_over(k, e);
+	keep_for_later(k);
+	return 0;
 }
 
 /* The trial, from its spec to QEMU's end. */
