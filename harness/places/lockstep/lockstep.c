@@ -64,10 +64,10 @@ static void set_waiting(int waiting)
 		syscall(SYS_futex, &cpus_wait, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 
-int ppoll(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask)
+int ppoll(struct pollfd *fds, nfds_t nfds, const struct timespec *timeout, const sigset_t *ss)
 {
 	const struct timespec patience = { PATIENCE_S, 0 };
-	int r = real_poll(fds, count, timeout, mask);
+	int r = real_poll(fds, nfds, timeout, ss);
 
 	while (in_main_thread() && !__atomic_load_n(&cpus_wait, __ATOMIC_SEQ_CST))
 		if (syscall(SYS_futex, &cpus_wait, FUTEX_WAIT_PRIVATE, 0, &patience, NULL, 0) < 0 &&
@@ -97,10 +97,10 @@ int pthread_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex)
  * The CPUs' TLBs grow with use and shrink when less was used for 100 ms of the host's time (tlb_mmu_resize_locked()),
  * and what is in a TLB is not marked as accessed again. That time stands still; QEMU asks for it in no other matter.
  */
-int gettimeofday(struct timeval *restrict now, void *restrict zone)
+int gettimeofday(struct timeval *restrict tv, void *restrict tz)
 {
-	(void)zone;
-	*now = (struct timeval){ 0 };
+	(void)tz;
+	*tv = (struct timeval){ 0 };
 	return 0;
 }
 
