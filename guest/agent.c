@@ -351,6 +351,7 @@ int main(void)
 		r = map_box(&map, &size, &e);
 	if (r == 0) {
 		load_modules(&boot);
+		device_wait();
 		r = run_box(map, size, &boot, &e);
 	}
 	if (r < 0)

@@ -108,8 +108,8 @@ static bool is_zram(const char *dir, const char *name)
 	return strncmp(name, "zram", 4) == 0;
 }
 
-/* Devices of libnvdimm come from a thread of its own: whoever reads this waits for them. */
-static void wait_for_pmem(void)
+/* Those of libnvdimm come from a thread of its own: whoever reads this waits for them. */
+void device_wait(void)
 {
 	char ignored[DEVICE_LINE_MAX];
 
@@ -120,12 +120,11 @@ static void wait_for_pmem(void)
 static const struct swap_device {
 	const char *kind, *what;
 	bool (*is)(const char *dir, const char *name);
-	void (*wait)(void);
 	const char *size_file;
 } swap_devices[] = {
-	{ "disk", "disk with the serial \"" DEVICE_SWAP_SERIAL "\"", is_swap_disk, NULL, NULL },
-	{ "pmem", "persistent memory (pmem)", is_swap_pmem, wait_for_pmem, NULL },
-	{ "zram", "compressed memory (zram)", is_zram, NULL, "disksize" },
+	{ "disk", "disk with the serial \"" DEVICE_SWAP_SERIAL "\"", is_swap_disk, NULL },
+	{ "pmem", "persistent memory (pmem)", is_swap_pmem, NULL },
+	{ "zram", "compressed memory (zram)", is_zram, "disksize" },
 };
 
 int device_swap(const json_t *machine, char ret[DEVICE_PATH_MAX], struct err *e)
@@ -141,8 +140,6 @@ int device_swap(const json_t *machine, char ret[DEVICE_PATH_MAX], struct err *e)
 	while (strcmp(d->kind, kind) != 0)
 		if (++d == swap_devices + sizeof(swap_devices) / sizeof(swap_devices[0]))
 			return err_set(e, EOPNOTSUPP, "swap of kind %s: this agent knows none", kind);
-	if (d->wait)
-		d->wait();
 	if (device_find(BLOCK, d->is, name) < 0)
 		return err_set(e, EOPNOTSUPP, "this kernel shows no %s in " BLOCK, d->what);
 	snprintf(ret, DEVICE_PATH_MAX, "/dev/%s", name);
@@ -162,8 +159,6 @@ int device_data(const json_t *machine, char ret[DEVICE_PATH_MAX], struct err *e)
 	ret[0] = 0;
 	if (!json_is_object(data))
 		return 0;
-	if (strcmp(kind, "pmem") == 0)
-		wait_for_pmem();
 	if (device_find(BLOCK, is_data, name) < 0)
 		return err_set(e, EOPNOTSUPP,
 			       "this kernel shows no %s with the file system for data in " BLOCK, kind);

@@ -21,6 +21,9 @@ void device_line(char ret[DEVICE_LINE_MAX], const char *dir, const char *name, c
 /* The first entry of dir that is() accepts; 0 or -ENODEV. */
 int device_find(const char *dir, bool (*is)(const char *dir, const char *name), char ret_name[NAME_MAX + 1]);
 
+/* Until the devices of modules that have just been loaded are there. */
+void device_wait(void);
+
 #define DEVICE_PATH_MAX (NAME_MAX + 8)
 
 /* Path of the device for the machine's swap, ready for a signature; "" when it has no swap. */
