@@ -176,7 +176,7 @@ static void test_larger_than_the_limit(void **state)
 	struct snapshot s;
 
 	(void)state;
-	save(&key, 1);
+	save(&key, sizeof(STATE));
 	setenv("OOMLAB_SNAPSHOTS_MAX", "4K", 1);
 	assert_int_equal(snapshot_begin(CONSOLE, 1, 64, &s), 0);
 	assert_int_equal(write_all(s.fd, block, sizeof(block)), 0);
