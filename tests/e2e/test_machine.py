@@ -166,10 +166,10 @@ def test_mke2fs_that_fails(lab, qemu):
 def test_data_on_this_machine(lab, host):
     """A directory of the trial's own, gone with it; also when the harness is killed."""
     text = SMALL.format(name="here", machine=f"cgroup: v{host}, data: {{size: 64M}}") + "place: host\n"
-    text = text.replace("[memset, --limit=1M]", "[file-clean, --size=8M, --hold=forever]")
+    text = text.replace("[memset, --limit=1M]", "[memset, --limit=1M, --hold=forever]")
     for kill in (False, True):
         live = lab.start(lab.scenario(text + "stop: {timeout: 1s}\n" * (not kill)))
-        pid = live.find("file-clean")
+        pid = live.find("memset")
         data = pathlib.Path(f"/proc/{pid}/cwd").resolve()
         assert data == live.dir / "all/1/data"
         if kill:
