@@ -16,6 +16,8 @@
 #define SHARED_ENV "OOMLAB_SHARED"
 /* How long a stressor that ended waits for the engine's last sample. */
 #define SHARED_ACK_TIMEOUT_MS 2000
+#define SHARED_VALUES_MAX     16
+#define SHARED_UNKNOWN        INT64_MIN
 
 enum phase {
 	PHASE_START,  /* options read, nothing allocated */
@@ -25,13 +27,20 @@ enum phase {
 	PHASE_ENOMEM, /* ended: an allocation was refused (NULL, MAP_FAILED) */
 	PHASE_SIGNAL, /* ended: a signal asked it to */
 	PHASE_ERROR,  /* ended: anything else; errnum and note say what */
+	PHASE_UNMET,  /* ended: this machine lacks what it needs; note says what */
 	PHASE_COUNT,
 };
 
 #define PHASE_NAMES                                                                                          \
 	{                                                                                                    \
-		"start", "run", "hold", "done", "enomem", "signal", "error"                                  \
+		"start", "run", "hold", "done", "enomem", "signal", "error", "unmet"                         \
 	}
+
+/* A metric of one stressor's own, in base units; SHARED_UNKNOWN until it knows. */
+struct shared_value {
+	char name[24]; /* NUL-terminated; "" ends the list */
+	int64_t value;
+};
 
 struct shared_page {
 	uint32_t magic;
@@ -43,14 +52,18 @@ struct shared_page {
 	uint64_t check_errors;    /* bytes that did not read back as written */
 	char note[160];           /* one line for people, NUL-terminated */
 	uint64_t read_bytes;      /* read back, again and again */
+	uint64_t live_bytes;      /* of an allocator: granted and not given back */
+	uint64_t obtained_bytes;  /* and what it has from the system for that */
+	struct shared_value values[SHARED_VALUES_MAX];
 };
 
-_Static_assert(offsetof(struct shared_page, allocated_bytes) == 16 && sizeof(struct shared_page) == 208,
+_Static_assert(offsetof(struct shared_page, allocated_bytes) == 16 &&
+		       offsetof(struct shared_page, values) == 224 && sizeof(struct shared_page) == 736,
 	       "the same in 32 and 64 bits");
 
 /*
  * The bell is one end of a stream socket pair. The stressor sends one byte at
- * each change of phase. After a byte for DONE, ENOMEM, SIGNAL or ERROR it waits
+ * each change of phase. After a byte for DONE, ENOMEM, SIGNAL, ERROR or UNMET it waits
  * for one byte back, so that the engine can sample it while its memory is there.
  */
 

@@ -13,11 +13,6 @@ const struct option_info block_options[] = {
 	  .total = true,
 	  .help = "amount to reach; 0: until refused or killed" },
 	{ .name = "pause", .kind = OPTION_DURATION, .fallback = "0", .help = "wait after each block" },
-	{ .name = "hold",
-	  .kind = OPTION_DURATION,
-	  .fallback = "0",
-	  .forever = true,
-	  .help = "keep the amount that long once it is reached" },
 	{ .name = NULL },
 };
 
@@ -59,5 +54,5 @@ enum phase blocks_run(struct stress *s, const char *call, void *(*get)(size_t by
 		if (!stress_wait(s, left ? pause : 0))
 			return PHASE_SIGNAL;
 	}
-	return stress_hold(s, option(s, "hold"));
+	return stress_hold(s);
 }

@@ -32,11 +32,6 @@ static const struct option_info options[] = {
 	  .fallback = "1",
 	  .help = "how often it is read from start to end; 0: never" },
 	{ .name = "pause", .kind = OPTION_DURATION, .fallback = "0", .help = "wait after each block read" },
-	{ .name = "hold",
-	  .kind = OPTION_DURATION,
-	  .fallback = "0",
-	  .forever = true,
-	  .help = "keep the file that long once all is read" },
 	{ .name = NULL },
 };
 
@@ -58,31 +53,29 @@ static void check(struct stress *s, const uint64_t *words, uint64_t at, size_t l
 {
 	size_t i;
 
-	for (i = 0; i < len / 8; i++)
-		if (words[i] != word_at(at + 8 * i))
-			stress_wrong(s, 8);
+	for (i = 0; i < len; i += 8) {
+		uint64_t expected = word_at(at + i);
+
+		if (words[i / 8] != expected)
+			stress_compare(s, at + i, &expected, &words[i / 8], len - i < 8 ? len - i : 8);
+	}
 }
 
 /* A file without a name: it is gone with the process, however that ends. */
-static int create(struct stress *s)
+static enum phase create(struct stress *s, int *ret_fd)
 {
 	struct statfs fs;
 	int fd = file_unnamed(".");
 
-	if (fd < 0) {
-		stress_error(s, errno, "a file in the working directory: create");
-		return -1;
-	}
+	if (fd < 0)
+		return stress_error(s, errno, "a file in the working directory: create");
+	*ret_fd = fd;
 	if (fstatfs(fd, &fs) == 0 &&
-	    ((uint32_t)fs.f_type == TMPFS_MAGIC || (uint32_t)fs.f_type == RAMFS_MAGIC)) {
-		stress_error(
-			s, EOPNOTSUPP,
-			"the working directory is in RAM, so its files are never clean (a guest's machine.data "
-			"is not)");
-		close(fd);
-		return -1;
-	}
-	return fd;
+	    ((uint32_t)fs.f_type == TMPFS_MAGIC || (uint32_t)fs.f_type == RAMFS_MAGIC))
+		return stress_unmet(
+			s, "the working directory is in RAM, so its files are never clean (a guest's "
+			   "machine.data is not)");
+	return PHASE_RUN;
 }
 
 /* The length of the block at that place. */
@@ -142,18 +135,18 @@ static enum phase run(struct stress *s)
 	uint64_t *buffer = malloc((size_t)option(s, "block") + 8);
 	uint64_t passes = option(s, "passes"), i;
 	enum phase end;
-	int fd;
+	int fd = -1;
 
 	if (!buffer)
 		return stress_refused(s, "malloc", option(s, "block"));
-	fd = create(s);
-	if (fd < 0)
-		return PHASE_ERROR;
+	end = create(s, &fd);
+	if (end != PHASE_RUN)
+		return end;
 	stress_phase(s, PHASE_RUN);
 	end = fill(s, fd, buffer);
 	for (i = 0; end == PHASE_DONE && i < passes; i++)
 		end = read_once(s, fd, buffer);
-	return end == PHASE_DONE ? stress_hold(s, option(s, "hold")) : end;
+	return end == PHASE_DONE ? stress_hold(s) : end;
 }
 
 static const char *const needs[] = { "a working directory on disk", NULL };

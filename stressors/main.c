@@ -81,9 +81,8 @@ static bool take(char **args, const char *word)
 
 static int run(const struct stressor *self, char **args)
 {
-	struct stress s = { .self = self, .bell = -1 };
+	struct stress s = { .self = self, .bell = -1, .checking = take(args, "--check") };
 	struct err e = ERR_INIT;
-	bool check = take(args, "--check");
 
 	if (take(args, "--help")) {
 		options_help(self);
@@ -91,15 +90,17 @@ static int run(const struct stressor *self, char **args)
 	}
 	if (options_parse(&s, args, &e) < 0) {
 		fprintf(stderr, "%s: %s\n", self->name, e.text);
+		if (!s.checking)
+			stress_misused(&s, e.text);
 		return EXIT_USAGE;
 	}
-	if (check)
+	if (s.checking)
 		return EXIT_SUCCESS;
 	if (stress_open(&s, &e) < 0) {
 		fprintf(stderr, "%s: %s\n", self->name, e.text);
 		return e.code == EINVAL ? EXIT_USAGE : EXIT_FAILURE;
 	}
-	return stress_close(&s, self->run(&s));
+	return stress_close(&s, stress_run(&s));
 }
 
 int main(int argc, char **argv)

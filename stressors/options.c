@@ -7,9 +7,37 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define TEXT_MAX       256
-#define LIST_BYTES_MAX (256 << 10)
+#define LIST_BYTES_MAX (512 << 10)
+#define RELATIVE       ", N% of the cgroup's limit, or N%ram"
+
+const struct option_info common_options[] = {
+	{ .name = "hold",
+	  .kind = OPTION_DURATION,
+	  .fallback = "0",
+	  .forever = true,
+	  .help = "keep the amount that long once it is reached" },
+	{ .name = "time",
+	  .kind = OPTION_DURATION,
+	  .fallback = "0",
+	  .help = "end after that long, whatever is reached by then; 0: no limit" },
+	{ .name = "verify", .kind = OPTION_FLAG, .help = "read back what was written, and check every byte" },
+	{ .name = NULL },
+};
+
+const struct option_info *option_at(const struct stressor *self, size_t i)
+{
+	size_t own = 0;
+
+	while (self->options && self->options[own].name)
+		own++;
+	if (i < own)
+		return &self->options[i];
+	i -= own;
+	return i < sizeof(common_options) / sizeof(common_options[0]) - 1 ? &common_options[i] : NULL;
+}
 
 static uint64_t upper(const struct option_info *o)
 {
@@ -39,7 +67,7 @@ static const char *bound(const struct option_info *o, uint64_t value, char buf[U
 static const char *allowed(const struct option_info *o, char ret[TEXT_MAX])
 {
 	static const char *const forms[] = {
-		[OPTION_SIZE] = SIZE_ALLOWED,
+		[OPTION_SIZE] = SIZE_ALLOWED RELATIVE,
 		[OPTION_DURATION] = DURATION_ALLOWED,
 		[OPTION_COUNT] = "a whole number",
 		[OPTION_FLAG] = "no value",
@@ -86,8 +114,33 @@ static int count_parse(const char *text, uint64_t *ret)
 	return 0;
 }
 
-/* -EINVAL: not of that kind; -ERANGE: out of bounds. */
-static int value_parse(const struct option_info *o, const char *text, uint64_t *ret)
+/* "120%" and "50%ram" in bytes, in whole pages; -ENODATA: no cgroup has a limit. */
+static int relative_parse(struct stress *s, const char *text, uint64_t *ret)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), whole;
+	size_t len = strlen(text);
+	char number[32];
+	double percent;
+	bool of_ram;
+	int r = 0;
+
+	of_ram = len > 3 && strcmp(text + len - 3, "ram") == 0;
+	snprintf(number, sizeof(number), "%.*s", (int)(of_ram ? len - 3 : len), text);
+	if (percent_parse(number, &percent) < 0)
+		return -EINVAL;
+	s->relative = true;
+	whole = (uint64_t)sysconf(_SC_PHYS_PAGES) * page;
+	if (!s->checking && !of_ram)
+		r = limit_of_cgroup("", &whole);
+	if (percent <= 0 || percent > (double)TOTAL_LIMIT * 100 / (double)whole)
+		return -ERANGE;
+	percent *= (double)whole / 100;
+	*ret = (uint64_t)percent / page * page;
+	return r;
+}
+
+/* -EINVAL: not of that kind; -ERANGE: out of bounds; -ENODATA: relative to nothing. */
+static int value_parse(struct stress *s, const struct option_info *o, const char *text, uint64_t *ret)
 {
 	uint64_t value = 0;
 	int r = -EINVAL;
@@ -98,7 +151,9 @@ static int value_parse(const struct option_info *o, const char *text, uint64_t *
 	}
 	switch (o->kind) {
 	case OPTION_SIZE:
-		r = size_parse(text, &value);
+		r = strchr(text, '%') ? relative_parse(s, text, &value) : size_parse(text, &value);
+		if (s->checking && strchr(text, '%'))
+			return r;
 		break;
 	case OPTION_DURATION:
 		r = duration_parse(text, &value);
@@ -121,34 +176,53 @@ static int value_parse(const struct option_info *o, const char *text, uint64_t *
 
 static int unknown_option(const struct stressor *self, const char *arg, struct err *e)
 {
+	const struct option_info *o;
 	char names[TEXT_MAX] = "";
 	size_t len = 0, i;
 
-	for (i = 0; self->options[i].name && len < sizeof(names); i++)
-		len += (size_t)snprintf(names + len, sizeof(names) - len, "%s--%s", i ? ", " : "",
-					self->options[i].name);
-	return err_set(e, EINVAL, "%s: unknown option; allowed: %s", arg, len ? names : "none");
+	for (i = 0; (o = option_at(self, i)) && len < sizeof(names); i++)
+		len += (size_t)snprintf(names + len, sizeof(names) - len, "%s--%s", i ? ", " : "", o->name);
+	return err_set(e, EINVAL, "%s: unknown option; allowed: %s", arg, names);
+}
+
+/* "--name" or "--name=value" by its name; NULL. */
+static const struct option_info *find_option(const struct stressor *self, const char *arg, size_t *ret_index)
+{
+	size_t len = strcspn(arg, "="), i;
+	const struct option_info *o;
+
+	if (strncmp(arg, "--", 2) != 0)
+		return NULL;
+	for (i = 0; (o = option_at(self, i)); i++) {
+		if (strlen(o->name) != len - 2 || strncmp(o->name, arg + 2, len - 2) != 0)
+			continue;
+		*ret_index = i;
+		return o;
+	}
+	return NULL;
+}
+
+static const char *complaint(int r)
+{
+	return r == -ERANGE ? "out of range" : "not understood";
 }
 
 /* Takes one option from args; *ret_used says how many of them. */
 static int option_parse(struct stress *s, char **args, size_t *ret_used, struct err *e)
 {
-	const struct option_info *o = s->self->options;
-	const char *arg = args[0];
-	size_t len = strcspn(arg, "=");
-	const char *value = arg[len] ? arg + len + 1 : NULL;
+	const char *arg = args[0], *value = strchr(arg, '=');
+	const struct option_info *o;
 	char text[TEXT_MAX];
+	size_t i;
 	int r;
 
 	*ret_used = 1;
-	if (strncmp(arg, "--", 2) != 0)
-		return unknown_option(s->self, arg, e);
-	while (o->name && (strlen(o->name) != len - 2 || strncmp(o->name, arg + 2, len - 2) != 0))
-		o++;
-	if (!o->name)
+	value = value ? value + 1 : NULL;
+	o = find_option(s->self, arg, &i);
+	if (!o)
 		return unknown_option(s->self, arg, e);
 	if (o->kind == OPTION_FLAG) {
-		s->values[o - s->self->options] = 1;
+		s->values[i] = 1;
 		return value ? err_set(e, EINVAL, "--%s: \"%s\": it takes no value", o->name, value) : 0;
 	}
 	if (!value) {
@@ -158,61 +232,87 @@ static int option_parse(struct stress *s, char **args, size_t *ret_used, struct 
 	if (!value)
 		return err_set(e, EINVAL, "--%s: the value is missing; allowed: %s", o->name,
 			       allowed(o, text));
-	r = value_parse(o, value, &s->values[o - s->self->options]);
+	r = value_parse(s, o, value, &s->values[i]);
+	if (r == -ENODATA)
+		return err_set(e, EINVAL,
+			       "--%s: \"%s\": no cgroup of this process has a memory limit to relate to; "
+			       "allowed: a size, or N%%ram",
+			       o->name, value);
 	if (r < 0)
-		return err_set(e, EINVAL, "--%s: \"%s\" is %s; allowed: %s", o->name, value,
-			       r == -ERANGE ? "out of range" : "not understood", allowed(o, text));
+		return err_set(e, EINVAL, "--%s: \"%s\" is %s; allowed: %s", o->name, value, complaint(r),
+			       allowed(o, text));
+	return 0;
+}
+
+static int defaults(struct stress *s, struct err *e)
+{
+	const struct option_info *o;
+	size_t i;
+	int r;
+
+	for (i = 0; (o = option_at(s->self, i)); i++) {
+		if (i >= OPTIONS_MAX)
+			return err_set(e, E2BIG, "more than %d options in the table", OPTIONS_MAX);
+		/* A default may lie outside the bounds: it then stands for "not given". */
+		r = o->fallback ? value_parse(s, o, o->fallback, &s->values[i]) : 0;
+		if (r == -EINVAL)
+			return err_set(e, EINVAL, "--%s: bad default \"%s\"", o->name, o->fallback);
+	}
 	return 0;
 }
 
 int options_parse(struct stress *s, char **args, struct err *e)
 {
-	const struct option_info *o;
 	size_t used;
 	int r;
 
-	for (o = s->self->options; o->name; o++) {
-		if (o - s->self->options >= OPTIONS_MAX)
-			return err_set(e, E2BIG, "more than %d options in the table", OPTIONS_MAX);
-		/* A default may lie outside the bounds: it then stands for "not given". */
-		r = o->fallback ? value_parse(o, o->fallback, &s->values[o - s->self->options]) : 0;
-		if (r == -EINVAL)
-			return err_set(e, EINVAL, "--%s: bad default \"%s\"", o->name, o->fallback);
-	}
-	for (; *args; args += used) {
+	r = defaults(s, e);
+	for (; r == 0 && *args; args += used)
 		r = option_parse(s, args, &used, e);
-		if (r < 0)
-			return r;
-	}
+	/* What a percentage comes to is known where the stressor will run, and so is what it goes with. */
+	if (r < 0 || (s->checking && s->relative))
+		return r;
 	return s->self->check ? s->self->check(s, e) : 0;
+}
+
+static void option_help(const struct option_info *o)
+{
+	static const char *const words[] = { "=SIZE", "=DURATION", "=COUNT", "", "=CHOICE" };
+	char text[TEXT_MAX], low[UNITS_TEXT_MAX], high[UNITS_TEXT_MAX];
+
+	printf("  --%s%-*s %s", o->name, 16 - (int)strlen(o->name), words[o->kind], o->help);
+	if (o->kind == OPTION_SIZE && (o->max || o->min > 1))
+		printf("; %s to %s", bound(o, o->min, low), bound(o, upper(o), high));
+	else if (o->kind == OPTION_CHOICE || o->max || o->min > 1)
+		printf("; allowed: %s", allowed(o, text));
+	if (o->forever)
+		printf(", or forever");
+	printf(o->fallback ? " (default %s)\n" : "\n", o->fallback);
 }
 
 void options_help(const struct stressor *self)
 {
-	static const char *const words[] = { "=SIZE", "=DURATION", "=COUNT", "", "=CHOICE" };
 	const struct option_info *o;
-	char text[TEXT_MAX];
+	const struct value_info *v;
 	size_t i;
 
 	printf("oomlab-stress %s [--option=value...]: %s\n", self->name, self->about);
 	for (i = 0; self->needs && self->needs[i]; i++)
 		printf("%s%s%s", i ? ", " : "needs: ", self->needs[i], self->needs[i + 1] ? "" : "\n");
-	for (o = self->options; o->name; o++) {
-		printf("  --%s%-*s %s", o->name, 16 - (int)strlen(o->name), words[o->kind], o->help);
-		if (o->kind == OPTION_CHOICE || o->max || o->min > 1)
-			printf("; allowed: %s", allowed(o, text));
-		if (o->forever)
-			printf(", or forever");
-		printf(o->fallback ? " (default %s)\n" : "\n", o->fallback);
-	}
+	for (i = 0; (o = option_at(self, i)); i++)
+		option_help(o);
 	printf("  --%-17sonly looks at the arguments: exit status 0 or 2\n", "check ");
-	printf("SIZE is %s.\nDURATION is %s.\n", SIZE_ALLOWED, DURATION_ALLOWED);
+	printf("SIZE is %s%s.\nDURATION is %s.\n", SIZE_ALLOWED, RELATIVE, DURATION_ALLOWED);
+	for (v = self->values; v && v->name; v++)
+		printf("%s  %-18s %s (%s)\n", v == self->values ? "It measures:\n" : "", v->name, v->about,
+		       v->unit);
 }
 
 static void option_json(struct jsonw *w, const struct option_info *o)
 {
 	static const char *const kinds[] = { "size", "duration", "count", "flag", "choice" };
 	static const char *const units[] = { "bytes", "ns", NULL, NULL, NULL };
+	struct stress none = { .checking = true };
 	uint64_t value = 0;
 	size_t i;
 
@@ -222,7 +322,7 @@ static void option_json(struct jsonw *w, const struct option_info *o)
 	jsonw_str(w, "unit", units[o->kind]);
 	jsonw_str(w, "default", o->fallback);
 	if (o->kind != OPTION_FLAG && o->kind != OPTION_CHOICE) {
-		if (o->fallback && value_parse(o, o->fallback, &value) == 0)
+		if (o->fallback && value_parse(&none, o, o->fallback, &value) == 0)
 			jsonw_uint(w, "default_value", value);
 		jsonw_uint(w, "min", o->min);
 		jsonw_uint(w, "max", upper(o));
@@ -239,29 +339,44 @@ static void option_json(struct jsonw *w, const struct option_info *o)
 	jsonw_close(w);
 }
 
+static void stressor_json(struct jsonw *w, const struct stressor *self)
+{
+	const struct option_info *o;
+	const struct value_info *v;
+	size_t i;
+
+	jsonw_object(w, NULL);
+	jsonw_str(w, "name", self->name);
+	jsonw_str(w, "about", self->about);
+	jsonw_array(w, "needs");
+	for (i = 0; self->needs && self->needs[i]; i++)
+		jsonw_str(w, NULL, self->needs[i]);
+	jsonw_close(w);
+	jsonw_array(w, "options");
+	for (i = 0; (o = option_at(self, i)); i++)
+		option_json(w, o);
+	jsonw_close(w);
+	jsonw_array(w, "values");
+	for (v = self->values; v && v->name; v++) {
+		jsonw_object(w, NULL);
+		jsonw_str(w, "name", v->name);
+		jsonw_str(w, "unit", v->unit);
+		jsonw_str(w, "about", v->about);
+		jsonw_close(w);
+	}
+	jsonw_close(w);
+	jsonw_close(w);
+}
+
 int list_json(const struct stressor *const *all)
 {
 	static char text[LIST_BYTES_MAX];
-	const struct option_info *o;
 	struct jsonw w;
-	size_t i;
 
 	jsonw_begin(&w, text, sizeof(text));
 	jsonw_array(&w, "stressors");
-	for (; *all; all++) {
-		jsonw_object(&w, NULL);
-		jsonw_str(&w, "name", (*all)->name);
-		jsonw_str(&w, "about", (*all)->about);
-		jsonw_array(&w, "needs");
-		for (i = 0; (*all)->needs && (*all)->needs[i]; i++)
-			jsonw_str(&w, NULL, (*all)->needs[i]);
-		jsonw_close(&w);
-		jsonw_array(&w, "options");
-		for (o = (*all)->options; o->name; o++)
-			option_json(&w, o);
-		jsonw_close(&w);
-		jsonw_close(&w);
-	}
+	for (; *all; all++)
+		stressor_json(&w, *all);
 	jsonw_end(&w);
 	if (w.cut)
 		return -EMSGSIZE;

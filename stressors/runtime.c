@@ -2,6 +2,7 @@
 #include "stressors/runtime.h"
 
 #include "lib/files.h"
+#include "lib/hash.h"
 #include "lib/units.h"
 
 #include <errno.h>
@@ -17,11 +18,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define STEP_BYTES  ((size_t)1 << 20)
 #define LOOK_BYTES  ((uint64_t)64 << 10)
 #define LOOK_CALLS  256
 #define LINE_BYTES  512
 #define EXIT_ENOMEM 3
+#define EXIT_UNMET  4
 #define NS_PER_S    1000000000ULL
 #define NS_PER_MS   1000000ULL
 
@@ -107,11 +108,31 @@ static void signals_block(struct stress *s)
 	sigprocmask(SIG_BLOCK, &s->stops, NULL);
 }
 
+static int values_open(struct stress *s, struct err *e)
+{
+	const struct value_info *info = s->self->values;
+	struct shared_value *to = s->page->values;
+	size_t i;
+
+	for (i = 0; info && info[i].name; i++) {
+		if (i == SHARED_VALUES_MAX || strlen(info[i].name) >= sizeof(to->name))
+			return err_set(e, E2BIG, "its table of values is larger than the shared page");
+		to[i].value = SHARED_UNKNOWN;
+		memcpy(to[i].name, info[i].name, strlen(info[i].name) + 1);
+	}
+	return 0;
+}
+
 int stress_open(struct stress *s, struct err *e)
 {
 	int r;
 
+	s->until_ns = FOREVER;
 	r = shared_open(s, e);
+	if (r == 0)
+		r = values_open(s, e);
+	if (r == 0 && option(s, "verify"))
+		r = verify_open(s, e);
 	if (r < 0)
 		return r;
 	signals_block(s);
@@ -122,10 +143,11 @@ int stress_open(struct stress *s, struct err *e)
 
 uint64_t option(const struct stress *s, const char *name)
 {
+	const struct option_info *o;
 	size_t i;
 
-	for (i = 0; s->self->options[i].name; i++)
-		if (strcmp(s->self->options[i].name, name) == 0)
+	for (i = 0; (o = option_at(s->self, i)); i++)
+		if (strcmp(o->name, name) == 0)
 			return s->values[i];
 	say(STDERR_FILENO, "%s: the option table lacks %s\n", s->self->name, name);
 	abort();
@@ -140,12 +162,10 @@ void stress_phase(struct stress *s, enum phase phase)
 		(void)!send(s->bell, &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-/* The engine may look at any time. A 32-bit store in two halves is whole too: its upper half stays 0. */
+/* Threads and children count on the same page, and the engine may look at any time. */
 static void add(uint64_t *total, uint64_t bytes)
 {
-	volatile uint64_t *shared = total;
-
-	*shared = *shared + bytes;
+	__atomic_fetch_add(total, bytes, __ATOMIC_RELAXED);
 }
 
 void stress_allocated(struct stress *s, uint64_t bytes)
@@ -166,73 +186,125 @@ void stress_read(struct stress *s, uint64_t bytes)
 	s->look_bytes += bytes;
 }
 
-void stress_wrong(struct stress *s, uint64_t bytes)
+void stress_live(struct stress *s, uint64_t live_bytes, uint64_t obtained_bytes)
 {
-	add(&s->page->check_errors, bytes);
+	__atomic_store_n(&s->page->live_bytes, live_bytes, __ATOMIC_RELAXED);
+	__atomic_store_n(&s->page->obtained_bytes, obtained_bytes, __ATOMIC_RELAXED);
+}
+
+void stress_value(struct stress *s, const char *name, int64_t value)
+{
+	struct shared_value *v;
+
+	for (v = s->page->values; v < s->page->values + SHARED_VALUES_MAX && v->name[0]; v++) {
+		if (strcmp(v->name, name) == 0) {
+			__atomic_store_n(&v->value, value, __ATOMIC_RELAXED);
+			return;
+		}
+	}
+	say(STDERR_FILENO, "%s: the table of values lacks %s\n", s->self->name, name);
+	abort();
+}
+
+void stress_compare(struct stress *s, uint64_t where, const void *expected, const void *found, size_t len)
+{
+	const unsigned char *want = expected, *got = found;
+	size_t i;
+
+	for (i = 0; i < len; i++) {
+		if (want[i] == got[i])
+			continue;
+		if (!s->page->check_errors)
+			snprintf(s->page->note, sizeof(s->page->note),
+				 "wrong byte at 0x%llx: expected 0x%02x, found 0x%02x",
+				 (unsigned long long)(where + i), want[i], got[i]);
+		add(&s->page->check_errors, 1);
+	}
+}
+
+static void look_for_signal(struct stress *s)
+{
+	static const struct timespec at_once = { 0, 0 };
+	int sig = sigtimedwait(&s->stops, NULL, &at_once);
+
+	if (sig > 0)
+		__atomic_store_n(&s->stopped_by, sig, __ATOMIC_RELAXED);
+}
+
+static void look_at_clock(struct stress *s)
+{
+	if (s->until_ns != FOREVER && now_ns() >= s->until_ns)
+		__atomic_store_n(&s->time_up, true, __ATOMIC_RELAXED);
+}
+
+bool stress_ended(const struct stress *s)
+{
+	return __atomic_load_n(&s->stopped_by, __ATOMIC_RELAXED) ||
+	       __atomic_load_n(&s->time_up, __ATOMIC_RELAXED);
 }
 
 bool stress_going(struct stress *s)
 {
-	static const struct timespec at_once = { 0, 0 };
-
-	if (s->stopped_by)
+	if (stress_ended(s))
 		return false;
 	if (s->look_bytes < LOOK_BYTES && ++s->look_calls < LOOK_CALLS)
 		return true;
 	s->look_bytes = 0;
 	s->look_calls = 0;
-	s->stopped_by = sigtimedwait(&s->stops, NULL, &at_once);
-	if (s->stopped_by < 0)
-		s->stopped_by = 0;
-	return !s->stopped_by;
+	look_for_signal(s);
+	look_at_clock(s);
+	return !stress_ended(s);
 }
 
 bool stress_wait(struct stress *s, uint64_t ns)
 {
-	uint64_t start = now_ns(), gone = 0;
+	uint64_t now = now_ns(), end = ns > FOREVER - now ? FOREVER : now + ns;
 
 	if (ns == 0)
 		return stress_going(s);
-	while (!s->stopped_by && gone < ns) {
-		uint64_t left = ns - gone;
+	if (end > s->until_ns)
+		end = s->until_ns;
+	while (!s->stopped_by && now < end) {
+		uint64_t left = end - now;
 		struct timespec ts = { (time_t)(left / NS_PER_S), (long)(left % NS_PER_S) };
 		int sig;
 
 		/* EINTR (stopped and continued) and EAGAIN (time is up) both look at the clock again. */
-		sig = sigtimedwait(&s->stops, NULL, ns == FOREVER ? NULL : &ts);
+		sig = sigtimedwait(&s->stops, NULL, end == FOREVER ? NULL : &ts);
 		if (sig > 0)
-			s->stopped_by = sig;
-		gone = ns == FOREVER ? 0 : now_ns() - start;
+			__atomic_store_n(&s->stopped_by, sig, __ATOMIC_RELAXED);
+		now = now_ns();
 	}
-	return !s->stopped_by;
+	look_at_clock(s);
+	return !stress_ended(s);
 }
 
-bool stress_fill(struct stress *s, void *start, size_t len)
+uint64_t stress_random(uint64_t *state)
 {
-	char *p = start;
-
-	while (len) {
-		size_t step = len < STEP_BYTES ? len : STEP_BYTES;
-
-		memset(p, 0x5a, step);
-		__asm__ volatile("" : : "r"(p) : "memory");
-		stress_touched(s, step);
-		if (!stress_going(s))
-			return false;
-		p += step;
-		len -= step;
-	}
-	return true;
+	*state += 0x9e3779b97f4a7c15;
+	return hash_mix(*state);
 }
 
-enum phase stress_hold(struct stress *s, uint64_t ns)
+enum phase stress_hold(struct stress *s)
 {
+	uint64_t ns = option(s, "hold");
+
 	if (ns) {
 		stress_phase(s, PHASE_HOLD);
 		if (!stress_wait(s, ns))
 			return PHASE_SIGNAL;
 	}
 	return PHASE_DONE;
+}
+
+enum phase stress_unmet(struct stress *s, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(s->page->note, sizeof(s->page->note), fmt, ap);
+	va_end(ap);
+	return PHASE_UNMET;
 }
 
 enum phase stress_error(struct stress *s, int code, const char *fmt, ...)
@@ -298,14 +370,74 @@ static void summary(const struct stress *s, enum phase end)
 		[PHASE_DONE] = "limit reached",
 		[PHASE_ENOMEM] = "allocation refused",
 		[PHASE_ERROR] = "error",
+		[PHASE_UNMET] = "this machine cannot do it",
 	};
 	char allocated[UNITS_TEXT_MAX], touched[UNITS_TEXT_MAX], rss[UNITS_TEXT_MAX];
-	const char *how = end == PHASE_SIGNAL ? strsignal(s->stopped_by) : ends[end];
+	const char *how = end == PHASE_SIGNAL               ? strsignal(s->stopped_by)
+			  : end == PHASE_DONE && s->time_up ? "time is up"
+							    : ends[end];
 
 	say(STDOUT_FILENO, "%s: allocated %s (%llu bytes), touched %s (%llu bytes), VmRSS %s; %s\n",
 	    s->self->name, size_format(allocated, s->page->allocated_bytes),
 	    (unsigned long long)s->page->allocated_bytes, size_format(touched, s->page->touched_bytes),
 	    (unsigned long long)s->page->touched_bytes, size_format(rss, own_rss()), how);
+}
+
+/* The values it measured, by hand a line each. */
+static void show_values(const struct stress *s)
+{
+	const struct value_info *info;
+	char text[UNITS_TEXT_MAX] = "";
+	size_t i;
+
+	for (i = 0; (info = s->self->values) && info[i].name; i++) {
+		int64_t value = s->page->values[i].value;
+
+		if (value == SHARED_UNKNOWN)
+			continue;
+		if (strcmp(info[i].unit, "bytes") == 0 && value >= 0)
+			size_format(text, (uint64_t)value);
+		else if (strcmp(info[i].unit, "ns") == 0 && value >= 0)
+			duration_format(text, (uint64_t)value);
+		else
+			text[0] = 0;
+		say(STDOUT_FILENO, "  %-20s %12lld %6s  %s\n", info[i].name, (long long)value, text,
+		    info[i].about);
+	}
+}
+
+void stress_misused(struct stress *s, const char *text)
+{
+	struct err e = ERR_INIT;
+
+	if (!getenv(SHARED_ENV) || shared_open(s, &e) < 0)
+		return;
+	snprintf(s->page->note, sizeof(s->page->note), "%s", text);
+	s->page->errnum = EINVAL;
+	__atomic_store_n(&s->page->magic, SHARED_MAGIC, __ATOMIC_RELEASE);
+	stress_phase(s, PHASE_ERROR);
+}
+
+/* The signal and the time that ends it both let run() return PHASE_SIGNAL. */
+enum phase stress_run(struct stress *s)
+{
+	uint64_t time = option(s, "time");
+	enum phase end;
+
+	if (time)
+		s->until_ns = now_ns() + time;
+	end = s->self->run(s);
+	if (end == PHASE_SIGNAL && !s->stopped_by)
+		end = PHASE_DONE;
+	if (s->verify && (end == PHASE_DONE || end == PHASE_ENOMEM))
+		verify_all(s);
+	if (s->stopped_by && end == PHASE_DONE)
+		end = PHASE_SIGNAL;
+	if (s->page->check_errors && end == PHASE_DONE) {
+		s->page->errnum = EILSEQ;
+		end = PHASE_ERROR;
+	}
+	return end;
 }
 
 int stress_close(struct stress *s, enum phase end)
@@ -317,8 +449,12 @@ int stress_close(struct stress *s, enum phase end)
 		wait_for_ack(s);
 	else
 		summary(s, end);
+	if (s->bell < 0)
+		show_values(s);
 	if (end == PHASE_DONE)
 		return EXIT_SUCCESS;
+	if (end == PHASE_UNMET)
+		return EXIT_UNMET;
 	if (end == PHASE_ENOMEM)
 		return EXIT_ENOMEM;
 	if (end == PHASE_ERROR)

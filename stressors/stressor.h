@@ -22,7 +22,7 @@
 #define TOTAL_LIMIT ((uint64_t)1 << 47)
 
 enum option_kind {
-	OPTION_SIZE,     /* bytes; 4K, 1.5G */
+	OPTION_SIZE,     /* bytes; 4K, 1.5G, 120% of the cgroup's limit, 50%ram */
 	OPTION_DURATION, /* nanoseconds; 10ms, 2s */
 	OPTION_COUNT,    /* a whole number */
 	OPTION_FLAG,     /* takes no value: 1 where it is given */
@@ -41,16 +41,24 @@ struct option_info {
 	const char *help;           /* one line */
 };
 
+/* What it measures besides what every stressor does; at most SHARED_VALUES_MAX. */
+struct value_info {
+	const char *name;  /* as PROCESS.NAME in expectations; NULL ends the table */
+	const char *unit;  /* "bytes", "ns" or "count" */
+	const char *about; /* one line */
+};
+
 struct stress;
 
 struct stressor {
 	const char *name;
-	const char *about;        /* one line */
-	const char *const *needs; /* ended by NULL; NULL: nothing special */
-	const struct option_info *options;
+	const char *about;                 /* one line */
+	const char *const *needs;          /* ended by NULL; NULL: nothing special */
+	const struct option_info *options; /* besides the common ones */
+	const struct value_info *values;   /* NULL: none */
 	/* Rules between options, NULL if there are none: -EINVAL with one line in e. */
 	int (*check)(const struct stress *s, struct err *e);
-	/* Works until an end and returns it: PHASE_DONE, _ENOMEM, _SIGNAL or _ERROR. */
+	/* Works until an end and returns it: PHASE_DONE, _ENOMEM, _SIGNAL, _ERROR or _UNMET. */
 	enum phase (*run)(struct stress *s);
 };
 
@@ -58,17 +66,25 @@ struct stressor {
 struct stress {
 	const struct stressor *self;
 	uint64_t values[OPTIONS_MAX];
+	bool checking;            /* only its arguments are looked at, maybe on another machine */
+	bool relative;            /* while checking: a size is a percentage */
 	struct shared_page *page; /* the engine's, or own */
 	struct shared_page own;
 	int bell;                /* -1 by hand */
 	sigset_t stops;          /* the signals that end it, kept blocked */
 	int stopped_by;          /* the one that came, 0 while none did */
-	uint64_t look_bytes;     /* done since the last look for one, */
+	uint64_t until_ns;       /* --time on the monotonic clock; FOREVER */
+	bool time_up;            /* it has come */
+	uint64_t look_bytes;     /* done since the last look for both, */
 	unsigned int look_calls; /* and calls */
+	struct verify *verify;   /* what --verify reads back at the end; NULL without */
 };
 
-/* Value of an option in base units. The name must be in the stressor's table. */
+/* Value of an option in base units. The name must be in the stressor's table or one of common_options. */
 uint64_t option(const struct stress *s, const char *name);
+
+/* --hold, --time, --verify: every stressor has them. */
+extern const struct option_info common_options[];
 
 void stress_phase(struct stress *s, enum phase phase);
 
@@ -76,21 +92,50 @@ void stress_phase(struct stress *s, enum phase phase);
 void stress_allocated(struct stress *s, uint64_t bytes);
 void stress_touched(struct stress *s, uint64_t bytes);
 
-/* Bytes that were read back, and those of them that were not as written. */
-void stress_read(struct stress *s, uint64_t bytes);
-void stress_wrong(struct stress *s, uint64_t bytes);
+/* What an allocator has handed out and not got back, and what it has from the system for it. */
+void stress_live(struct stress *s, uint64_t live_bytes, uint64_t obtained_bytes);
 
-/* False once a signal asked the stressor to end; then return PHASE_SIGNAL. Cheap. */
+/* A metric of its own (struct value_info), in base units; may be set again and again. */
+void stress_value(struct stress *s, const char *name, int64_t value);
+
+/* Bytes that were read back. */
+void stress_read(struct stress *s, uint64_t bytes);
+
+/*
+ * Counts the bytes that are not as expected, and says in the note where the first
+ * such one was: its address, or its offset in a file. It then ends as an error.
+ */
+void stress_compare(struct stress *s, uint64_t where, const void *expected, const void *found, size_t len);
+
+/* False once a signal asked the stressor to end, or --time has come; then return PHASE_SIGNAL. Cheap. */
 bool stress_going(struct stress *s);
+
+/* The same for threads and children of the stressor: looks at what its main thread has seen. */
+bool stress_ended(const struct stress *s);
 
 /* stress_going() after ns nanoseconds, at once when a signal comes. */
 bool stress_wait(struct stress *s, uint64_t ns);
 
-/* Writes all of len bytes, counting them as touched megabyte by megabyte; else as stress_going(). */
+/*
+ * Writes all of len bytes, counting them as touched megabyte by megabyte; else as
+ * stress_going(). With --verify the runtime reads them back when run() has
+ * returned, so they must stay: for memory that is given back before, there are
+ * stress_write(), which does not remember it, and stress_check().
+ */
 bool stress_fill(struct stress *s, void *start, size_t len);
+bool stress_write(struct stress *s, void *start, size_t len);
 
-/* The amount is reached: keeps it for ns. PHASE_DONE or PHASE_SIGNAL. */
-enum phase stress_hold(struct stress *s, uint64_t ns);
+/* With --verify: reads back what stress_write() wrote there and counts what is wrong; else as stress_going(). */
+bool stress_check(struct stress *s, const void *start, size_t len);
+
+/* The amount is reached: keeps it for --hold. PHASE_DONE or PHASE_SIGNAL. */
+enum phase stress_hold(struct stress *s);
+
+/* This machine lacks what it needs, which the words say: PHASE_UNMET, in a trial a skip with that reason. */
+enum phase stress_unmet(struct stress *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* The next of a sequence that depends on *state alone: splitmix64. */
+uint64_t stress_random(uint64_t *state);
 
 /* The call that was refused bytes bytes, errno still set. PHASE_ENOMEM, or PHASE_ERROR for another errno. */
 enum phase stress_refused(struct stress *s, const char *call, uint64_t bytes);

@@ -1,116 +1,20 @@
 # SPDX-License-Identifier: MIT
 """The stressors by hand. What they say of themselves is held against /proc, never taken on trust."""
 
-import ctypes
 import errno
 import json
-import mmap
 import os
 import pathlib
-import re
 import resource
-import select
 import signal
-import socket
-import stat
-import struct
 import subprocess
-import sys
-import tempfile
 import time
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = ROOT / os.environ.get("OOMLAB_BUILD", "build")
-STRESS = BUILD / "oomlab-stress"
-STRESS_32 = BUILD / "i386/oomlab-stress"
-M = 1 << 20
-PHASES = ["start", "run", "hold", "done", "enomem", "signal", "error"]
-WAIT_S = 20
-
-
-@pytest.fixture(autouse=True, params=[STRESS, STRESS_32], ids=["64", "32"])
-def program(request, monkeypatch):
-    """Each test is about both programs."""
-    if not request.param.exists():
-        pytest.skip(f"{request.param.relative_to(ROOT)} is not there: ci/deps gets what it is built with")
-    monkeypatch.setattr(sys.modules[__name__], "STRESS", request.param)
-    return request.param
-
-
-def stress(*args, **kwargs):
-    return subprocess.run([STRESS, *args], capture_output=True, text=True, timeout=WAIT_S, **kwargs)
-
-
-def summary(text):
-    """allocated and touched bytes and the end of "memset: allocated 64M (67108864 bytes), ..."."""
-    found = re.fullmatch(r"\w+: allocated \w+ \((\d+) bytes\), touched \w+ \((\d+) bytes\), VmRSS \w+; (.*)\n", text)
-    assert found, text
-    return int(found[1]), int(found[2]), found[3]
-
-
-def proc_bytes(pid, key):
-    """A kB value of /proc/PID/status in bytes."""
-    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith(key + ":"):
-            return int(line.split()[1]) << 10
-    raise AssertionError(f"/proc/{pid}/status lacks {key}")
-
-
-class Engine:
-    """The engine's half of the shared page and the bell."""
-
-    def __init__(self, *args, preexec=None):
-        self.page = os.memfd_create("page", 0)
-        os.ftruncate(self.page, 4096)
-        self.bell, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        fds = (self.page, theirs.fileno())
-        self.process = subprocess.Popen([STRESS, *args], pass_fds=fds, preexec_fn=preexec, text=True,
-                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                        env={**os.environ, "OOMLAB_SHARED": f"{fds[0]},{fds[1]}"})
-        theirs.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.communicate()
-        self.bell.close()
-        os.close(self.page)
-
-    def read(self):
-        """(phase, errno, allocated, touched, check errors, note)"""
-        raw = os.pread(self.page, 4096, 0)
-        magic, phase, errnum, _, allocated, touched, bad = struct.unpack_from("=IIiIQQQ", raw)
-        assert magic == 0x4D4F4F21
-        return PHASES[phase], errnum, allocated, touched, bad, raw[40:200].split(b"\0")[0].decode()
-
-    def bytes_read(self):
-        return struct.unpack_from("=Q", os.pread(self.page, 4096, 0), 200)[0]
-
-    def ring(self):
-        """The phase that the next byte of the bell stands for; None after the stressor's end."""
-        assert select.select([self.bell], [], [], WAIT_S)[0], "the bell does not ring"
-        byte = self.bell.recv(1)
-        return PHASES[byte[0]] if byte else None
-
-    def wait_for(self, phase):
-        seen = []
-        while not seen or seen[-1] != phase:
-            seen.append(self.ring())
-            assert seen[-1] is not None, f"ended after {seen}"
-        return seen
-
-    def acknowledge(self):
-        start = time.monotonic()
-        self.bell.send(b"\0")
-        status = self.process.wait(WAIT_S)
-        assert time.monotonic() - start < 1, "the acknowledgement was not seen"
-        return status
-
+from lab import memory_cgroup
+from stressing import (STRESS_32, M, WAIT_S, Engine, cached_bytes, disk, files_of, proc_bytes, program, program_path,
+                       stress, summary)
 
 @pytest.mark.parametrize("name", ["malloc", "memset", "calloc"])
 @pytest.mark.parametrize("args, bytes_wanted", [
@@ -161,7 +65,7 @@ def test_small_before_it_allocates():
     with Engine("malloc", "--limit=1B", "--block=1B", "--hold=forever") as engine:
         engine.wait_for("hold")
         assert proc_bytes(engine.process.pid, "VmRSS") < M
-    assert STRESS.stat().st_size < 2 * M
+    assert program_path().stat().st_size < 2 * M
 
 
 def test_done_waits_for_the_last_sample():
@@ -244,7 +148,7 @@ def test_signal(number, args, before):
 
 
 def test_signal_by_hand_leaves_a_summary():
-    process = subprocess.Popen([STRESS, "malloc", "--limit=1M", "--hold=forever"], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([program_path(), "malloc", "--limit=1M", "--hold=forever"], stdout=subprocess.PIPE, text=True)
     deadline = time.monotonic() + WAIT_S
     while proc_bytes(process.pid, "VmData") < M and time.monotonic() < deadline:
         os.sched_yield()
@@ -268,34 +172,6 @@ def test_hold_and_pause_last():
     start = time.monotonic()
     assert stress("malloc", "--limit=3M", "--pause=100ms", "--hold=200ms").returncode == 0
     assert 0.4 <= time.monotonic() - start < 5  # two pauses and the hold
-
-
-@pytest.fixture
-def disk(monkeypatch):
-    """A working directory that is not in RAM, as /tmp may be."""
-    with tempfile.TemporaryDirectory(dir=BUILD) as path:
-        monkeypatch.chdir(path)
-        yield pathlib.Path(path)
-
-
-def cached_bytes(fd, size):
-    """How much of a file is in the page cache, by mincore(2)."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    with mmap.mmap(fd, size, mmap.MAP_SHARED) as area:
-        pages = (ctypes.c_ubyte * (size // mmap.PAGESIZE))()
-        start = ctypes.addressof(ctypes.c_char.from_buffer(area))
-        assert libc.mincore(ctypes.c_void_p(start), ctypes.c_size_t(size), pages) == 0, ctypes.get_errno()
-        found = sum(page & 1 for page in pages) * mmap.PAGESIZE
-    return found
-
-
-def files_of(pid):
-    """Descriptors of regular files that a process has open, opened again."""
-    found = []
-    for path in pathlib.Path(f"/proc/{pid}/fd").iterdir():
-        if stat.S_ISREG(path.stat().st_mode) and "memfd" not in os.readlink(path):
-            found.append(os.open(path, os.O_RDWR))
-    return found
 
 
 def test_file_clean_is_in_the_page_cache_and_clean(disk):
@@ -348,13 +224,14 @@ def test_file_clean_refused(disk):
 def test_file_clean_not_in_memory(monkeypatch):
     monkeypatch.chdir("/dev/shm")
     done = stress("file-clean", "--size=1M")
-    assert done.returncode == 1 and "the working directory is in RAM" in done.stderr
+    assert done.returncode == 4 and "the working directory is in RAM" in done.stderr
+    assert summary(done.stdout)[2] == "this machine cannot do it"
 
 
 BAD = [
     ([], ["usage"]),
     (["nosuch"], ["nosuch", "unknown stressor", "malloc, memset, calloc, file-clean"]),
-    (["memset", "--blok=1M"], ["--blok", "unknown option", "--block, --limit, --pause, --hold"]),
+    (["memset", "--blok=1M"], ["--blok", "unknown option", "--block, --limit, --pause, --hold, --time, --verify"]),
     (["memset", "64M"], ["64M", "unknown option"]),
     (["memset", "-h"], ["unknown option"]),
     (["memset", "--=1M"], ["unknown option"]),
@@ -362,6 +239,8 @@ BAD = [
     (["memset", "--block=0.1B"], ["--block", "out of range"]),
     (["memset", "--block=1"], ["--block", "B, K, M, G or T"]),
     (["memset", "--limit=-1M"], ["--limit", "B, K, M, G or T"]),
+    (["memset", "--limit=0%ram"], ["--limit", "out of range"]),
+    (["memset", "--limit=50%rom"], ["--limit", "N% of the cgroup's limit, or N%ram"]),
     (["memset", "--limit=1X"], ["--limit", "B, K, M, G or T"]),
     (["memset", "--limit=200T"], ["--limit", "out of range", "128T"]),
     (["memset", "--limit=99999999999999999999T"], ["--limit", "out of range"]),
@@ -384,6 +263,98 @@ def test_bad_options(args, words):
     if args:
         assert done.stderr.count("\n") == 1
         assert stress(args[0], "--check", *args[1:]).stderr == done.stderr
+
+
+@pytest.fixture(params=["64M", None], ids=["64M", "no limit"])
+def group(request):
+    """A group with a limit, or without one anywhere above it, which processes enter by preexec_fn."""
+    version, mount = memory_cgroup()
+    top = mount / f"oomlab-test.{os.getpid()}"
+    inner = top / "inner"
+    try:
+        inner.mkdir(parents=True)
+    except PermissionError:
+        pytest.skip("this user makes no cgroups")
+    file = top / ("memory.limit_in_bytes" if version == 1 else "memory.max")
+    if request.param:
+        file.write_text(request.param)
+    yield request.param, lambda: (inner / "cgroup.procs").write_text(str(os.getpid()))
+    inner.rmdir()
+    top.rmdir()
+
+
+def test_sizes_relative_to_the_limit(group):
+    """The limit of a group above its own counts as well."""
+    limit, enter = group
+    done = stress("memset", "--limit=25%", preexec_fn=enter)
+    if limit:
+        assert (done.returncode, summary(done.stdout)[1]) == (0, 16 * M)
+    else:
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "--limit" in done.stderr and "no cgroup of this process has a memory limit" in done.stderr
+        assert "N%ram" in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_sizes_relative_to_ram():
+    ram = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGESIZE")
+    done = stress("malloc", "--limit=0.5%ram", "--block=64K")
+    assert summary(done.stdout)[0] == int(ram * 0.005) // 4096 * 4096
+
+
+def test_relative_sizes_are_only_checked_for_their_form_elsewhere():
+    assert stress("memset", "--check", "--limit=50%", "--block=1G").returncode == 0
+    assert stress("memset", "--check", "--limit=50%%").returncode == 2
+
+
+def test_misuse_in_a_trial_is_on_the_page():
+    with Engine("memset", "--limit=1M", "--block=2M") as engine:
+        assert engine.ring() == "error"
+        assert engine.read()[:2] == ("error", errno.EINVAL) and "--block: larger" in engine.read()[5]
+        assert engine.process.wait(WAIT_S) == 2
+
+
+def test_time_ends_it():
+    start = time.monotonic()
+    done = stress("malloc", "--limit=1M", "--hold=forever", "--time=200ms")
+    assert 0.2 <= time.monotonic() - start < 5
+    assert (done.returncode, summary(done.stdout)) == (0, (M, 0, "time is up"))
+    done = stress("malloc", "--limit=4M", "--pause=10s", "--time=100ms")
+    assert (done.returncode, summary(done.stdout)) == (0, (M, 0, "time is up"))
+
+
+@pytest.mark.parametrize("args", [["--limit=8M"], ["--limit=5000001B", "--block=4097B"], ["--limit=3M", "--time=1h"]])
+def test_verify_reads_all_of_it_back(args):
+    with Engine("memset", "--verify", *args) as engine:
+        engine.wait_for("done")
+        wanted = engine.read()[3]
+        assert engine.read() == ("done", 0, wanted, wanted, 0, "") and engine.bytes_read() == wanted
+        assert engine.acknowledge() == 0
+
+
+def large_mapping(pid, size):
+    """Address of the first mapping of at least that size."""
+    for line in pathlib.Path(f"/proc/{pid}/maps").read_text().splitlines():
+        start, end = (int(address, 16) for address in line.split()[0].split("-"))
+        if end - start >= size:
+            return start
+    raise AssertionError(f"{pid} maps nothing of {size} bytes")
+
+
+def test_verify_finds_a_wrong_byte():
+    """Three bytes across a word are written from outside while it holds."""
+    with Engine("memset", "--verify", "--limit=2M", "--block=2M", "--hold=1s") as engine:
+        engine.wait_for("hold")
+        at = large_mapping(engine.process.pid, 2 * M) + M + 6
+        with open(f"/proc/{engine.process.pid}/mem", "r+b", buffering=0) as memory:
+            memory.seek(at)
+            was = memory.read(3)
+            memory.seek(at)
+            memory.write(bytes(byte ^ 0xFF for byte in was))
+        engine.wait_for("error")
+        phase, errnum, _, _, wrong, note = engine.read()
+        assert (phase, errnum, wrong) == ("error", errno.EILSEQ, 3)
+        assert note == f"wrong byte at {at:#x}: expected {was[0]:#04x}, found {was[0] ^ 0xFF:#04x}"
+        assert engine.acknowledge() == 1
 
 
 @pytest.mark.parametrize("text", ["", "3", "3,", "x,y", "-1,4", "3,4,5", "900,901"])
