@@ -11,10 +11,14 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #define NAMES_MAX 128
 
-static const char *stressor_names[NAMES_MAX + 1];
+#define VALUES_MAX 512
+
+static struct stressor_name stressor_names[NAMES_MAX + 1];
+static struct metric_name value_names[VALUES_MAX];
 static struct metric_name metric_names[METRIC_SCOPES][NAMES_MAX + 1];
 static struct cgroup_key_name cgroup_keys[NAMES_MAX + 1];
 
@@ -34,6 +38,31 @@ static int check_kernel(void *user, const char *name, char *why, size_t room)
 		return 0;
 	snprintf(why, room, "%s", e.text);
 	return -EINVAL;
+}
+
+static enum metric_unit unit_of(const char *text)
+{
+	return !strcmp(text, "bytes") ? METRIC_BYTES : !strcmp(text, "ns") ? METRIC_NS : METRIC_COUNT;
+}
+
+/* The stressors, and the metrics that each has of its own: lists in value_names, one behind the other. */
+static void gather_stressors(const json_t *stressors)
+{
+	size_t count = 0, i, j;
+	json_t *one, *value;
+
+	for (i = 0; i < NAMES_MAX && (one = json_array_get(stressors, i)); i++) {
+		json_t *values = json_object_get(one, "values");
+
+		stressor_names[i].name = json_text(one, "name", "");
+		if (!json_array_size(values) || count + json_array_size(values) >= VALUES_MAX)
+			continue;
+		stressor_names[i].values = &value_names[count];
+		json_array_foreach (values, j, value)
+			value_names[count++] = (struct metric_name){ json_text(value, "name", ""),
+								     unit_of(json_text(value, "unit", "")) };
+		count++;
+	}
 }
 
 static void gather_metrics(void)
@@ -67,7 +96,6 @@ int known_names(const struct names **ret, struct err *e)
 {
 	static struct names names;
 	static json_t *stressors; /* owns the names' texts */
-	size_t i;
 	int r;
 
 	if (!stressors) {
@@ -75,8 +103,7 @@ int known_names(const struct names **ret, struct err *e)
 		if (r < 0)
 			return r;
 	}
-	for (i = 0; i < NAMES_MAX && i < json_array_size(stressors); i++)
-		stressor_names[i] = json_text(json_array_get(stressors, i), "name", "");
+	gather_stressors(stressors);
 	gather_metrics();
 	gather_cgroup_keys();
 	names = (struct names){

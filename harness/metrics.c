@@ -46,6 +46,19 @@ static const struct row process_rows[] = {
 	{ { "swap_peak", METRIC_BYTES, "highest VmSwap" }, MAX, "swap", NULL },
 	{ { "vsize_peak", METRIC_BYTES, "highest VmSize" }, MAX, "vsize_peak", NULL },
 	{ { "pgtables_peak", METRIC_BYTES, "highest VmPTE" }, MAX, "pgtables", NULL },
+	{ { "live_last", METRIC_BYTES, "what its allocator had handed out at its last sample" },
+	  LAST,
+	  "live",
+	  NULL },
+	{ { "live_peak", METRIC_BYTES, "most that its allocator had handed out" }, MAX, "live", NULL },
+	{ { "obtained_last", METRIC_BYTES, "what its allocator had from the system at its last sample" },
+	  LAST,
+	  "obtained",
+	  NULL },
+	{ { "obtained_peak", METRIC_BYTES, "most that its allocator had from the system" },
+	  MAX,
+	  "obtained",
+	  NULL },
 	{ { "minor_faults", METRIC_COUNT, "minor page faults" }, FROM_END, "minor_faults", NULL },
 	{ { "major_faults", METRIC_COUNT, "major page faults" }, FROM_END, "major_faults", NULL },
 	{ { "vmas", METRIC_COUNT, "mappings it had when it ended by itself" }, SPECIAL, NULL, NULL },
@@ -333,6 +346,21 @@ static json_t *process_value(const struct record *r, size_t index, const json_t 
 	return value ? json_incref(value) : json_null();
 }
 
+/* What the stressor measured besides: the same names as in the event. */
+static void add_values(json_t *to, const struct record *r, const char *process)
+{
+	const json_t *last = record_event(r, "exit", "process", process);
+	json_t *values, *value;
+	const char *name;
+	char full[256];
+
+	values = json_object_get(last ? last : record_event(r, "phase", "process", process), "values");
+	json_object_foreach (values, name, value) {
+		snprintf(full, sizeof(full), "%s.%s", process, name);
+		json_object_set(to, full, value);
+	}
+}
+
 static int64_t system_value(const struct record *r, const struct row *row)
 {
 	return row->reduce == SPECIAL ? overcommit_limit(r) : reduce(r, SAMPLE_SYSTEM, 0, row);
@@ -354,10 +382,12 @@ json_t *metrics_compute(const struct record *r, const json_t *spec, const json_t
 	json_t *one;
 	size_t i, j;
 
-	json_array_foreach (processes, i, one)
+	json_array_foreach (processes, i, one) {
 		for (j = 0; j < scopes[METRIC_PROCESS].count; j++)
 			add(all, "", json_text(one, "name", ""), process_rows[j].metric.name,
 			    process_value(r, i, one, &process_rows[j]));
+		add_values(all, r, json_text(one, "name", ""));
+	}
 	json_array_foreach (groups, i, one)
 		for (j = 0; j < scopes[METRIC_CGROUP].count; j++)
 			add(all, "cgroup.", json_text(one, "path", ""), cgroup_rows[j].metric.name,

@@ -73,6 +73,25 @@ static int list_scenarios(json_t *list, struct err *e)
 	return 0;
 }
 
+/* What single stressors measure besides. */
+static int list_values(json_t *list, struct err *e)
+{
+	json_t *all = NULL, *one, *value;
+	char name[128], about[512];
+	int r = stressors_list(&all, e);
+	size_t i, j;
+
+	json_array_foreach (all, i, one)
+		json_array_foreach (json_object_get(one, "values"), j, value) {
+			snprintf(name, sizeof(name), "PROCESS.%s", json_text(value, "name", ""));
+			snprintf(about, sizeof(about), "%s: %s", json_text(one, "name", ""),
+				 json_text(value, "about", ""));
+			add(list, name, about);
+		}
+	json_decref(all);
+	return r;
+}
+
 static int list_metrics(json_t *list, struct err *e)
 {
 	static const char *const prefixes[METRIC_SCOPES] = { "PROCESS.", "cgroup.PATH.", "system.", "" };
@@ -81,13 +100,12 @@ static int list_metrics(json_t *list, struct err *e)
 	char name[128];
 	size_t i;
 
-	(void)e;
 	for (scope = METRIC_PROCESS; scope < METRIC_SCOPES; scope++)
 		for (i = 0; (m = metric_at(scope, i)); i++) {
 			snprintf(name, sizeof(name), "%s%s", prefixes[scope], m->name);
 			add(list, name, m->about);
 		}
-	return 0;
+	return list_values(list, e);
 }
 
 static int add_kernel(json_t *list, const char *name, const char *about, struct err *e)

@@ -243,12 +243,20 @@ static json_t *comparison(const json_t *expect, const json_t *got, const json_t 
 			 json_object_get(expect, "within"));
 }
 
+/* A stressor's own metric: the spec says what it counts. */
+static enum metric_unit own_unit(const json_t *expect)
+{
+	const char *unit = json_text(expect, "unit", "");
+
+	return !strcmp(unit, "bytes") ? METRIC_BYTES : !strcmp(unit, "ns") ? METRIC_NS : METRIC_COUNT;
+}
+
 json_t *verdict_expectation(const json_t *expect, const json_t *metrics)
 {
 	const char *that = json_text(expect, "that", "");
 	const struct metric *metric = metric_find(that);
 	json_t *got = json_object_get(metrics, that);
-	enum metric_unit unit = metric ? metric->unit : METRIC_COUNT;
+	enum metric_unit unit = metric ? metric->unit : own_unit(expect);
 	char wanted[WANTED_MAX];
 	bool ok = holds(expect, got ? got : json_null(), metrics, unit, wanted);
 	json_t *judged;
@@ -292,6 +300,28 @@ json_t *verdict_without_trial(const json_t *spec, const char *place, int trial, 
 	return result;
 }
 
+/* No scenario has to say that memory must read back as it was written: a process where it did not fails, in list. */
+static bool as_written(const json_t *spec, const json_t *metrics, json_t *list)
+{
+	bool ok = true;
+	json_t *one;
+	size_t i;
+
+	json_array_foreach (json_object_get(spec, "processes"), i, one) {
+		char that[256];
+		json_t *got;
+
+		snprintf(that, sizeof(that), "%s.check_errors", json_text(one, "name", ""));
+		got = json_object_get(metrics, that);
+		if (json_integer_value(got) == 0)
+			continue;
+		json_array_append_new(list, json_pack("{s:s, s:s, s:O, s:s, s:s}", "that", that, "wanted",
+						      "0", "got", got, "verdict", "fail", "at", ""));
+		ok = false;
+	}
+	return ok;
+}
+
 static json_t *judge(const json_t *spec, const json_t *metrics, bool *ret_ok)
 {
 	json_t *list = json_array(), *one;
@@ -304,6 +334,7 @@ static json_t *judge(const json_t *spec, const json_t *metrics, bool *ret_ok)
 		*ret_ok = *ret_ok && !strcmp(json_text(judged, "verdict", ""), "pass");
 		json_array_append_new(list, judged);
 	}
+	*ret_ok = as_written(spec, metrics, list) && *ret_ok;
 	return list;
 }
 
@@ -330,6 +361,26 @@ static void hand_out(json_t *processes, const json_t *metrics)
 	}
 }
 
+/* The first process that found this machine to lack what it needs. */
+static const json_t *unmet(const json_t *processes)
+{
+	json_t *one;
+	size_t i;
+
+	json_array_foreach ((json_t *)processes, i, one)
+		if (!strcmp(json_text(one, "phase", ""), "unmet"))
+			return one;
+	return NULL;
+}
+
+/* "NAME: its note", null for no process. */
+static json_t *said(const json_t *process)
+{
+	if (!process)
+		return json_null();
+	return json_sprintf("%s: %s", json_text(process, "name", ""), json_text(process, "note", ""));
+}
+
 static json_t *build(const json_t *spec, const struct blackbox *box, const struct record *record,
 		     const char *place, int trial, const char *broken)
 {
@@ -341,6 +392,7 @@ static json_t *build(const json_t *spec, const struct blackbox *box, const struc
 	/* A change that the kernel refused: what was to be tried did not happen. */
 	const char *refused = json_text(record_event(record, "fault-failed", NULL, NULL), "reason", NULL);
 	const char *reason = broken ? broken : refused ? refused : disagreement;
+	const json_t *lacking;
 	bool ok;
 	json_t *judged = judge(spec, metrics, &ok);
 
@@ -348,8 +400,13 @@ static json_t *build(const json_t *spec, const struct blackbox *box, const struc
 	json_object_set_new(
 		result, "kernel",
 		text_or_null(json_text(record_event(record, "start", NULL, NULL), "kernel", NULL)));
-	json_object_set_new(result, "verdict", json_string(reason ? "broken" : ok ? "pass" : "fail"));
-	json_object_set_new(result, "reason", text_or_null(reason));
+	lacking = unmet(processes);
+	json_object_set_new(result, "verdict",
+			    json_string(reason    ? "broken"
+					: lacking ? "skip"
+					: ok      ? "pass"
+						  : "fail"));
+	json_object_set_new(result, "reason", reason ? json_string(reason) : said(lacking));
 	json_object_set_new(result, "sealed", text_or_null(box->header->sealed ? box->header->seal : NULL));
 	json_object_set_new(result, "processes", processes);
 	json_object_set_new(result, "victims", victims);

@@ -157,6 +157,27 @@ int process_started(struct process *p, const char *stress_path, struct err *e)
 	return 0;
 }
 
+/* What the stressor measured besides. The page is its own to write, so nothing there is taken for granted. */
+static void values(struct jsonw *w, const struct shared_page *page)
+{
+	size_t i;
+
+	if (!page->values[0].name[0])
+		return;
+	jsonw_object(w, "values");
+	for (i = 0; i < SHARED_VALUES_MAX && page->values[i].name[0]; i++) {
+		char name[sizeof(page->values[i].name)];
+
+		memcpy(name, (const char *)page->values[i].name, sizeof(name));
+		name[sizeof(name) - 1] = 0;
+		if (page->values[i].value == SHARED_UNKNOWN)
+			jsonw_null(w, name);
+		else
+			jsonw_int(w, name, page->values[i].value);
+	}
+	jsonw_close(w);
+}
+
 static void amounts(struct jsonw *w, const struct process *p)
 {
 	char note[sizeof(p->page->note)];
@@ -170,6 +191,7 @@ static void amounts(struct jsonw *w, const struct process *p)
 	jsonw_uint(w, "check_errors", p->page->check_errors);
 	jsonw_int(w, "errno", p->page->errnum);
 	jsonw_str(w, "note", note);
+	values(w, p->page);
 }
 
 enum bell process_bell(struct process *p, struct recorder *rec)

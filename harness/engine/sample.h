@@ -38,6 +38,8 @@ enum process_column {
 	P_OOM_SCORE,
 	P_ALLOCATED,
 	P_TOUCHED,
+	P_LIVE,
+	P_OBTAINED,
 	P_COLUMNS,
 };
 
@@ -81,7 +83,7 @@ struct process_sampler {
 /* -errno when the process is already gone; then nothing is left open. */
 int process_sampler_open(const char *root, pid_t pid, struct process_sampler *s);
 /*
- * Everything but P_ALLOCATED and P_TOUCHED, which come from the shared page.
+ * Everything but P_ALLOCATED and what follows it, which come from the shared page.
  * Unless whole, a process that has not run since the last reading keeps its
  * values, with a fresh oom_score.
  */

@@ -45,6 +45,8 @@ const char *const process_columns[P_COLUMNS] = {
 	[P_OOM_SCORE] = "oom_score",
 	[P_ALLOCATED] = "allocated",
 	[P_TOUCHED] = "touched",
+	[P_LIVE] = "live",
+	[P_OBTAINED] = "obtained",
 };
 
 /*

@@ -31,6 +31,12 @@ void trial_announce(struct trial_run *t)
 	announce(t, "cgroup", names, n);
 }
 
+/* A stressor that is about no allocator says nothing of one. */
+static int64_t allocator(const struct shared_page *page, uint64_t bytes)
+{
+	return page->obtained_bytes ? (int64_t)bytes : BB_MISSING;
+}
+
 static void sample_process(struct trial_run *t, unsigned int index, bool record, bool whole)
 {
 	struct process *p = &t->processes[index];
@@ -38,6 +44,8 @@ static void sample_process(struct trial_run *t, unsigned int index, bool record,
 	process_sampler_read(&p->sampler, whole);
 	p->sampler.values[P_ALLOCATED] = (int64_t)p->page->allocated_bytes;
 	p->sampler.values[P_TOUCHED] = (int64_t)p->page->touched_bytes;
+	p->sampler.values[P_LIVE] = allocator(p->page, p->page->live_bytes);
+	p->sampler.values[P_OBTAINED] = allocator(p->page, p->page->obtained_bytes);
 	if (record)
 		bb_append_sample(t->rec.box, BB_PROCESS, recorder_now(&t->rec), index, p->sampler.values,
 				 P_COLUMNS);

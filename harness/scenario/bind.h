@@ -23,6 +23,7 @@ struct laid {
 /* What harness/engine/spec.h has room for. */
 #define BIND_CHANGES_MAX 256
 #define BIND_PATH_MAX    1024
+#define BIND_FOREIGN_MAX 96
 
 struct binder {
 	struct complaints *c;
@@ -44,6 +45,9 @@ struct binder {
 	size_t expect_index;
 	enum metric_unit unit;
 	bool about_victim;
+	enum metric_unit own_unit;      /* of `that`, if it is such a one */
+	bool own_value;                 /* the metric at hand is one that stressors have of their own */
+	char foreign[BIND_FOREIGN_MAX]; /* such a one whose process runs another stressor in this cell */
 	bool where_matches;
 };
 

@@ -70,6 +70,38 @@ bool name_unknown(const char *what, const char *wrong, const char *const *names,
 	return false;
 }
 
+/* The stressor that the process runs in this cell; NULL. */
+static const struct stressor_name *stressor_of(const struct binder *b, const char *process)
+{
+	struct fy_node *one = map_get(map_get(b->root, "processes"), process);
+	struct fy_node *run = one ? map_get(one, "run") : NULL;
+	const char *name =
+		run && fy_node_is_sequence(run) ? node_text(fy_node_sequence_get_by_index(run, 0)) : NULL;
+
+	return name ? name_find(name, b->known->stressors, sizeof(*b->known->stressors)) : NULL;
+}
+
+/* A metric that stressors have of their own. One that another stressor has may be meant for another cell. */
+static const struct metric_name *own_value(struct binder *b, const char *process, const char *name)
+{
+	const struct stressor_name *runs = stressor_of(b, process), *s;
+	const struct metric_name *m = NULL;
+
+	if (runs && runs->values)
+		m = name_find(name, runs->values, sizeof(*runs->values));
+	if (m) {
+		b->own_value = true;
+		return m;
+	}
+	for (s = b->known->stressors; !m && s->name; s++)
+		if (s->values)
+			m = name_find(name, s->values, sizeof(*s->values));
+	if (m)
+		snprintf(b->foreign, sizeof(b->foreign), "%s.%s", process, name);
+	b->own_value = m;
+	return m;
+}
+
 static bool group_metric_ok(struct binder *b, const char *text, enum metric_unit *ret_unit, char why[WHY_MAX])
 {
 	const char *paths[GROUP_PATHS_MAX + 1];
@@ -92,6 +124,7 @@ static bool process_metric_ok(struct binder *b, const char *text, enum metric_un
 {
 	const char *names[PROCESS_NAMES_MAX];
 	const char *dot = strchr(text, '.');
+	const struct metric_name *m;
 	char name[64], quoted[SHOWN_MAX];
 
 	if (!dot) {
@@ -105,7 +138,14 @@ static bool process_metric_ok(struct binder *b, const char *text, enum metric_un
 	process_names(b->root, names);
 	if (!name_find(name, names, sizeof(names[0])))
 		return name_unknown("process", name, names, why);
-	return metric_ok("a process", dot + 1, b->known->process_metrics, ret_unit, why);
+	if (name_find(dot + 1, b->known->process_metrics, sizeof(*b->known->process_metrics)))
+		m = NULL;
+	else
+		m = own_value(b, name, dot + 1);
+	if (!m)
+		return metric_ok("a process", dot + 1, b->known->process_metrics, ret_unit, why);
+	*ret_unit = m->unit;
+	return true;
 }
 
 bool metric_unit(struct binder *b, const char *text, enum metric_unit *ret_unit, char why[WHY_MAX])

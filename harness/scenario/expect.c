@@ -15,7 +15,11 @@ static json_t *scalar_metric(struct binder *b, const struct key *key, const char
 	(void)key;
 	b->unit = METRIC_ANY;
 	b->about_victim = !strcmp(text, "victim");
-	return metric_unit(b, text, &b->unit, why) ? json_string(text) : NULL;
+	b->own_value = false;
+	if (!metric_unit(b, text, &b->unit, why))
+		return NULL;
+	b->own_unit = b->own_value ? b->unit : METRIC_ANY;
+	return json_string(text);
 }
 
 static json_t *scalar_bound(struct binder *b, const struct key *key, const char *text, char why[WHY_MAX])
@@ -195,6 +199,9 @@ static int line_of(struct fy_node *node)
 	return mark ? mark->line + 1 : 1;
 }
 
+/* Of a stressor's own metric, which a verdict does not know by its name. */
+static const char *const units[] = { [METRIC_BYTES] = "bytes", [METRIC_NS] = "ns", [METRIC_COUNT] = "count" };
+
 /* null where it does not hold for this cell. */
 static json_t *bind_expect(struct binder *b, const struct key *key, struct fy_node *node)
 {
@@ -203,15 +210,25 @@ static json_t *bind_expect(struct binder *b, const struct key *key, struct fy_no
 
 	b->unit = METRIC_ANY;
 	b->about_victim = false;
+	b->own_unit = METRIC_ANY;
+	b->foreign[0] = 0;
 	b->where_matches = true;
 	e = bind_fixed(b, key, node);
 	matches = b->where_matches;
+	if (matches && b->foreign[0])
+		bind_complain(
+			b, node,
+			"%s: what that process runs does not measure it; allowed: a metric that it has, or a "
+			"where without this cell",
+			b->foreign);
 	b->expect_index++;
 	if (!e)
 		return NULL;
 	if (b->about_victim && map_pair(node, "is") && node_is_null(map_get(node, "is")))
 		json_object_set_new(e, "is", json_null());
 	check_bounds(b, node, e);
+	if (b->own_unit != METRIC_ANY)
+		json_object_set_new(e, "unit", json_string(units[b->own_unit]));
 	json_object_set_new(e, "at", json_sprintf("%s:%d", b->source, line_of(node)));
 	if (matches)
 		return e;

@@ -34,8 +34,14 @@ struct cgroup_key_name {
 	enum cgroup_value value;
 };
 
+/* A stressor and what it measures besides what every process has. */
+struct stressor_name {
+	const char *name;                 /* NULL ends the list */
+	const struct metric_name *values; /* NULL: nothing */
+};
+
 struct names {
-	const char *const *stressors; /* all lists end with NULL */
+	const struct stressor_name *stressors; /* all lists end with NULL */
 	const char *const *outcomes;
 	const struct metric_name *process_metrics;
 	const struct metric_name *cgroup_metrics;

@@ -80,7 +80,7 @@ static struct fy_node *word_in(struct fy_node *list, const char *why)
 
 static json_t *bind_run(struct binder *b, const struct key *key, struct fy_node *node)
 {
-	const char *const *stressors = b->known->stressors;
+	const struct stressor_name *stressors = b->known->stressors;
 	const char *text = node_text(node);
 	char why[WHY_MAX], hint[96], list[320], quoted[SHOWN_MAX];
 	json_t *run;

@@ -245,6 +245,18 @@ static void test_machine(void **state)
 	}
 }
 
+/* A metric that another stressor has is said of the cells where nobody measures it. */
+static void test_own_values(void **state)
+{
+	(void)state;
+	assert_says(GOOD "expect: [{that: hog.waste, max: 1M}]\n",
+		    "F:3:11: expect.0: hog.waste: what that process runs does not measure it; ");
+	assert_says(GOOD "expect: [{that: hog.touched, max: hog.waste}]\n",
+		    "F:3:11: expect.0: hog.waste: what that process runs does not measure it; ");
+	assert_says("scenario: s\nprocesses: {hog: {run: [calloc]}}\nexpect: [{that: hog.waste, max: 10}]\n",
+		    "F:3:33: expect.0.max: '10' does not fit this metric; allowed: a number with B");
+}
+
 static void test_where(void **state)
 {
 	(void)state;
@@ -442,9 +454,10 @@ int main(void)
 		cmocka_unit_test(test_large),         cmocka_unit_test(test_text),
 		cmocka_unit_test(test_deep),          cmocka_unit_test(test_yaml),
 		cmocka_unit_test(test_names),         cmocka_unit_test(test_machine),
-		cmocka_unit_test(test_where),         cmocka_unit_test(test_bounds),
-		cmocka_unit_test(test_options),       cmocka_unit_test(test_bounded),
-		cmocka_unit_test(test_truncated),     cmocka_unit_test(test_replaced),
+		cmocka_unit_test(test_own_values),    cmocka_unit_test(test_where),
+		cmocka_unit_test(test_bounds),        cmocka_unit_test(test_options),
+		cmocka_unit_test(test_bounded),       cmocka_unit_test(test_truncated),
+		cmocka_unit_test(test_replaced),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -11,7 +11,10 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *const known_stressors[] = { "malloc", "memset", "calloc", NULL };
+static const struct metric_name known_values[] = { { "waste", METRIC_BYTES }, { NULL, METRIC_ANY } };
+static const struct stressor_name known_stressors[] = {
+	{ "malloc", NULL }, { "memset", NULL }, { "calloc", known_values }, { NULL, NULL }
+};
 static const char *const known_outcomes[] = { "exited", "enomem",  "oom-killed", "signalled", "sigbus",
 					      "killer", "timeout", "stopped",    NULL };
 static const struct metric_name known_process_metrics[] = {

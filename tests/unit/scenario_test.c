@@ -217,6 +217,26 @@ static void test_expect(void **state)
 	attempt_free(&a);
 }
 
+/* Metrics that one stressor has of its own: by what the process runs in each cell. */
+static void test_own_values(void **state)
+{
+	struct attempt a;
+	json_t *spec =
+		spec_of("scenario: s\nprocesses: {hog: {run: [calloc]}}\n"
+			"matrix: {processes.hog.run.0: [calloc, malloc]}\n"
+			"expect:\n"
+			"  - {that: hog.waste, max: 1M, where: {processes.hog.run.0: calloc}}\n"
+			"  - {that: hog.touched, min: hog.waste, where: {processes.hog.run.0: calloc}}\n",
+			NULL, &a);
+	json_t *expect = json_object_get(spec, "expect");
+
+	(void)state;
+	assert_json(json_array_get(expect, 0), "unit", "\"bytes\"");
+	assert_json(json_array_get(expect, 0), "max", "1048576");
+	assert_null(json_object_get(json_array_get(expect, 1), "unit"));
+	attempt_free(&a);
+}
+
 static void test_sets(void **state)
 {
 	static const char *const sets[] = {
@@ -369,6 +389,7 @@ int main(void)
 		cmocka_unit_test(test_machine),
 		cmocka_unit_test(test_groups_and_faults),
 		cmocka_unit_test(test_expect),
+		cmocka_unit_test(test_own_values),
 		cmocka_unit_test(test_sets),
 		cmocka_unit_test(test_sets_make),
 		cmocka_unit_test(test_dots),

@@ -367,6 +367,57 @@ static void verdicts(void **state)
 	verdict_is(result_of(b, "[{'that': 'kills', 'is': 2}]", "gone"), "broken", "gone");
 }
 
+/* A process that ended by itself, with these members of its exit event. */
+static void write_exit(struct trial_box *b, const char *members)
+{
+	AUTO_FREE char *event = NULL;
+
+	assert_true(asprintf(&event, "{'event': 'exit', 'process': 'hog', 'pid': 91, 'exit_code': 0, %s}",
+			     members) > 0);
+	box_event(b, "{'event': 'spawn', 'process': 'hog', 'pid': 91}");
+	box_event(b, event);
+	box_event(b, "{'event': 'end', 'kernel_log_lost': 0}");
+}
+
+/* What a stressor lacks makes a skip, whatever the expectations say. */
+static void unmet_is_a_skip(void **state)
+{
+	struct trial_box *b = *state;
+
+	write_exit(b, "'phase': 'unmet', 'note': 'one node'");
+	verdict_is(result_of(b, "[{'that': 'kills', 'is': 2}]", NULL), "skip", "hog: one node");
+	verdict_is(result_of(b, "[]", "gone"), "broken", "gone");
+}
+
+static void wrong_bytes_fail(void **state)
+{
+	struct trial_box *b = *state;
+	json_t *result, *judged;
+
+	write_exit(b, "'phase': 'error', 'check_errors': 3, 'note': 'wrong byte at 0x1000'");
+	result = result_of(b, "[{'that': 'kills', 'is': 0}]", NULL);
+	judged = json_array_get(json_object_get(result, "expectations"), 1);
+	assert_string_equal(json_text(judged, "that", ""), "hog.check_errors");
+	assert_string_equal(json_text(judged, "verdict", ""), "fail");
+	assert_int_equal(json_number(judged, "got", 0), 3);
+	verdict_is(result, "fail", NULL);
+}
+
+/* The spec says what a stressor's own metric counts. */
+static void own_values(void **state)
+{
+	struct trial_box *b = *state;
+	json_t *result, *judged;
+
+	write_exit(b, "'values': {'waste': 2097152, 'other': null}");
+	result = result_of(b, "[{'that': 'hog.waste', 'is': 2097152, 'unit': 'bytes'}]", NULL);
+	judged = json_array_get(json_object_get(result, "expectations"), 0);
+	assert_string_equal(json_text(judged, "wanted", ""), "2M");
+	assert_true(json_is_null(json_object_get(json_object_get(result, "metrics"), "hog.other")));
+	verdict_is(result, "pass", NULL);
+	verdict_is(result_of(b, "[{'that': 'hog.other', 'min': 0, 'unit': 'count'}]", NULL), "fail", NULL);
+}
+
 /* Broken, whatever the expectations say, with all three in the reason. */
 static void witnesses_disagree(void **state)
 {
@@ -436,6 +487,9 @@ int main(void)
 		cmocka_unit_test(near_is_compared),
 		cmocka_unit_test(near_of_metrics_is_compared),
 		cmocka_unit_test(near_without_a_difference),
+		WITH_BOX(unmet_is_a_skip),
+		WITH_BOX(wrong_bytes_fail),
+		WITH_BOX(own_values),
 		WITH_BOX(whole_result),
 		WITH_BOX(verdicts),
 		WITH_BOX(witnesses_disagree),
