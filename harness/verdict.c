@@ -108,29 +108,53 @@ static void is_text(const json_t *is, enum metric_unit unit, char ret[WANTED_MAX
 	}
 }
 
-/* ["a", "-", "b", "+", 4096]: the value of each, by the metrics of the trial, and " (= a - b + 4K)". */
+/* One of the terms or signs of a bound as people read it: "system.mem_total", "1.5 * hog.rss_peak", "64M", "-". */
+static void term_text(const json_t *one, enum metric_unit unit, char ret[WANTED_MAX])
+{
+	char number[64];
+
+	if (json_is_string(one)) {
+		snprintf(ret, WANTED_MAX, "%s", json_string_value(one));
+	} else if (json_is_array(one)) {
+		number_text(json_number_value(json_array_get(one, 0)), METRIC_COUNT, number);
+		snprintf(ret, WANTED_MAX, "%s * %s", number, json_string_value(json_array_get(one, 1)));
+	} else {
+		number_text(json_number_value(one), unit, number);
+		snprintf(ret, WANTED_MAX, "%s", number);
+	}
+}
+
+/* What a term comes to: "system.mem_total", [1.5, "hog.rss_peak"] or 4096. False: its metric was not measured. */
+static bool term_value(const json_t *one, const json_t *metrics, double *ret)
+{
+	double factor = json_is_array(one) ? json_number_value(json_array_get(one, 0)) : 1;
+	const char *name = json_string_value(json_is_array(one) ? json_array_get(one, 1) : one);
+	const json_t *value = name ? json_object_get(metrics, name) : one;
+
+	*ret = factor * json_number_value(value);
+	return json_is_number(value);
+}
+
+/* ["a", "-", [2, "b"], "+", 4096]: what it comes to by the metrics of the trial, and " (= a - 2 * b + 4K)". */
 static void add_up(const json_t *list, const json_t *metrics, enum metric_unit unit, struct bound *b,
 		   char names[BOUND_MAX])
 {
 	size_t len = (size_t)snprintf(names, BOUND_MAX, " (="), i;
 	const json_t *one;
-	double sign = 1;
+	double sign = 1, value;
 
 	json_array_foreach ((json_t *)list, i, one) {
-		const char *name = json_string_value(one);
-		const json_t *value = name ? json_object_get(metrics, name) : one;
-		char text[64];
+		char text[WANTED_MAX];
 
+		term_text(one, unit, text);
 		if (len < BOUND_MAX)
-			len += (size_t)snprintf(
-				names + len, BOUND_MAX - len, " %s",
-				name ? name : (number_text(json_number_value(one), unit, text), text));
+			len += (size_t)snprintf(names + len, BOUND_MAX - len, " %s", text);
 		if (i % 2) {
-			sign = name[0] == '-' ? -1 : 1;
+			sign = text[0] == '-' ? -1 : 1;
 			continue;
 		}
-		b->known = b->known && json_is_number(value);
-		b->value += sign * json_number_value(value);
+		b->known = term_value(one, metrics, &value) && b->known;
+		b->value += sign * value;
 	}
 	if (len < BOUND_MAX)
 		snprintf(names + len, BOUND_MAX - len, ")");

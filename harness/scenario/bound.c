@@ -10,6 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Of one bound. */
+#define WORDS_MAX    64
+#define TERM_ALLOWED "a metric or an amount, and others after ' + ' or ' - '"
+
 static const char *const allowed[] = {
 	[METRIC_ANY] = "a size, a duration, a whole number or a word",
 	[METRIC_BYTES] = SIZE_ALLOWED,
@@ -203,31 +207,90 @@ static json_t *term(struct binder *b, const char *text, char why[WHY_MAX])
 	return NULL;
 }
 
-/* The terms of "a - b + c" as ["a", "-", "b", "+", "c"]; NULL: why. */
+/* "100", "0.5" as a number; NULL for anything else. */
+static json_t *factor(const char *text)
+{
+	static const char digits[] = "0123456789";
+	size_t whole = strspn(text, digits), part = 0;
+
+	if (text[whole] == '.')
+		part = 1 + strspn(text + whole + 1, digits);
+	if (whole < 1 || whole > 9 || part == 1 || part > 10 || text[whole + part])
+		return NULL;
+	return part ? json_real(strtod(text, NULL)) : json_integer(strtol(text, NULL, 10));
+}
+
+/* "100 * lifo.wasted" as [100, "lifo.wasted"]; NULL: why. */
+static json_t *product(struct binder *b, const char *number, const char *metric, char why[WHY_MAX])
+{
+	json_t *by = factor(number), *of = by && metric ? term(b, metric, why) : NULL;
+	char quoted[SHOWN_MAX];
+
+	if (json_is_string(of))
+		return json_pack("[o, o]", by, of);
+	if (!by || !metric || of)
+		snprintf(why, WHY_MAX,
+			 "%s stands where %s must; allowed: a number, ' * ' and a metric, e.g. 1.5 * %s",
+			 shown(quoted, by && metric ? metric
+				       : by         ? "*"
+						    : number),
+			 by ? "a metric" : "a factor", "system.mem_total");
+	json_decref(by);
+	json_decref(of);
+	return NULL;
+}
+
+static size_t split(char *text, char *ret_words[WORDS_MAX])
+{
+	char *word, *rest = NULL;
+	size_t n = 0;
+
+	for (word = strtok_r(text, " ", &rest); word && n < WORDS_MAX; word = strtok_r(NULL, " ", &rest))
+		ret_words[n++] = word;
+	return word ? WORDS_MAX + 1 : n;
+}
+
+/* + or -; NULL: why. */
+static json_t *sign(const char *word, char why[WHY_MAX])
+{
+	char quoted[SHOWN_MAX];
+
+	if (!strcmp(word, "+") || !strcmp(word, "-"))
+		return json_string(word);
+	snprintf(why, WHY_MAX, "%s stands where + or - must; allowed: " TERM_ALLOWED, shown(quoted, word));
+	return NULL;
+}
+
+/* The terms of "a - 2 * b + c" as ["a", "-", [2, "b"], "+", "c"]; NULL: why. */
 static json_t *terms(struct binder *b, char *text, char why[WHY_MAX])
 {
-	json_t *list = json_array(), *one;
-	char *word, *rest = NULL, quoted[SHOWN_MAX];
-	bool sign = false;
+	char *words[WORDS_MAX], quoted[SHOWN_MAX];
+	json_t *list = json_array(), *one = NULL;
+	size_t n = split(text, words), i;
+	bool after = false; /* a term, so that a sign must come */
 
-	for (word = strtok_r(text, " ", &rest); word; word = strtok_r(NULL, " ", &rest), sign = !sign) {
-		bool is_sign = !strcmp(word, "+") || !strcmp(word, "-");
-
-		if (sign != is_sign) {
-			snprintf(why, WHY_MAX,
-				 "%s stands where %s must; allowed: a metric or an amount, and "
-				 "others after ' + ' or ' - '",
-				 shown(quoted, word), sign ? "+ or -" : "a metric");
-			break;
+	if (n > WORDS_MAX)
+		snprintf(why, WHY_MAX, "has too many parts; allowed: %d, with the signs", WORDS_MAX);
+	for (i = 0; n <= WORDS_MAX && i < n; i++, after = !after) {
+		if (after) {
+			one = sign(words[i], why);
+		} else if (strchr("+-*", words[i][0]) && !words[i][1]) {
+			one = NULL;
+			snprintf(why, WHY_MAX, "%s stands where a metric must; allowed: " TERM_ALLOWED,
+				 shown(quoted, words[i]));
+		} else if (i + 1 < n && !strcmp(words[i + 1], "*")) {
+			one = product(b, words[i], i + 2 < n ? words[i + 2] : NULL, why);
+			i += 2;
+		} else {
+			one = term(b, words[i], why);
 		}
-		one = is_sign ? json_string(word) : term(b, word, why);
 		if (!one)
 			break;
 		json_array_append_new(list, one);
 	}
-	if (!word && !sign)
+	if (one && !after)
 		snprintf(why, WHY_MAX, "ends with a sign; allowed: a metric or an amount after it");
-	if (!word && sign)
+	if (one && after)
 		return list;
 	json_decref(list);
 	return NULL;

@@ -330,7 +330,8 @@ const struct kind kind_is = { .name = "value",
 			      .bind = bind_is };
 const struct kind kind_bound = {
 	.name = "amount",
-	.allowed = "a size, a duration or a whole number, as the metric is; or metrics, with + and -",
+	.allowed =
+		"a size, a duration or a whole number, as the metric is; or metrics, with +, - and factors",
 	.scalar = scalar_bound
 };
 const struct kind kind_where = {
