@@ -3,6 +3,7 @@
 
 #include "lib/blackbox.h"
 #include "lib/files.h"
+#include "lib/hash.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +14,8 @@
 /* docs/specs/pvpanic.txt of QEMU */
 #define PVPANIC_PORT     0x505
 #define PVPANIC_PANICKED 1
+/* Of the loop in front of a trial. */
+#define TURNS_MAX (1u << 20)
 
 /* One byte to the pvpanic device's port: QEMU stops the machine within that instruction. */
 static int stop_machine(struct err *e)
@@ -39,10 +42,8 @@ int park_machine(void *map, struct err *e)
 
 void park_turn(uint64_t seed)
 {
-	uint64_t z = seed + 0x9e3779b97f4a7c15, turns;
+	uint64_t turns = seed ? hash_mix(seed + 0x9e3779b97f4a7c15) % TURNS_MAX + 1 : 0;
 
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
-	z = (z ^ z >> 27) * 0x94d049bb133111eb;
-	for (turns = seed ? (z ^ z >> 31) % (1 << 20) + 1 : 0; turns; turns--)
+	for (; turns; turns--)
 		__asm__ volatile("" ::: "memory");
 }

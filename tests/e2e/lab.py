@@ -332,3 +332,14 @@ expect:
   - {{that: hog.outcome, is: {outcome}}}
 {more}
 """
+
+
+# Three cells, each skipped at once: no kernel starts, and no file has a pid or a time in it.
+SKIPPED = """
+scenario: skipped
+machine: {memory: 128M, swap: {size: 64M, kind: disk}, deterministic: true}
+processes:
+  hog: {run: [memset]}
+matrix:
+  stop.timeout: [1s, 2s, 3s]
+"""

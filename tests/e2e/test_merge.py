@@ -12,17 +12,7 @@ import tempfile
 import pytest
 
 from lab import (EXIT_BROKEN, EXIT_FAIL, EXIT_INTERRUPTED, EXIT_PASS, EXIT_SKIP, EXIT_USAGE, GUEST_WAIT_S, HOST_WAIT_S,
-                 OOMLAB, Run, small, wait_until)
-
-# Each cell is skipped at once: no kernel starts, and no file has a pid or a time in it.
-SKIPPED = """
-scenario: skipped
-machine: {memory: 128M, swap: {size: 64M, kind: disk}, deterministic: true}
-processes:
-  hog: {run: [memset]}
-matrix:
-  stop.timeout: [1s, 2s, 3s]
-"""
+                 OOMLAB, SKIPPED, Run, small, wait_until)
 
 # One cell fails, one is skipped.
 DETERMINISTIC = """
