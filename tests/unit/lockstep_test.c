@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* The library that goes into QEMU, in a program whose main thread is QEMU's and whose other thread stands for its CPUs. */
-#include "harness/places/lockstep/lockstep.c"
+#include "harness/places/lockstep/lockstep.c" // NOLINT(bugprone-suspicious-include)
 
 #include <setjmp.h>
 #include <stdarg.h>
