@@ -11,7 +11,8 @@
 
 #define TEXT_MAX       256
 #define LIST_BYTES_MAX (512 << 10)
-#define RELATIVE       ", N% of the cgroup's limit, or N%ram"
+/* With what a percentage may stand for. */
+#define SIZES_ALLOWED (SIZE_ALLOWED ", N% of the cgroup's limit, or N%ram")
 
 const struct option_info common_options[] = {
 	{ .name = "hold",
@@ -67,7 +68,7 @@ static const char *bound(const struct option_info *o, uint64_t value, char buf[U
 static const char *allowed(const struct option_info *o, char ret[TEXT_MAX])
 {
 	static const char *const forms[] = {
-		[OPTION_SIZE] = SIZE_ALLOWED RELATIVE,
+		[OPTION_SIZE] = SIZES_ALLOWED,
 		[OPTION_DURATION] = DURATION_ALLOWED,
 		[OPTION_COUNT] = "a whole number",
 		[OPTION_FLAG] = "no value",
@@ -302,7 +303,7 @@ void options_help(const struct stressor *self)
 	for (i = 0; (o = option_at(self, i)); i++)
 		option_help(o);
 	printf("  --%-17sonly looks at the arguments: exit status 0 or 2\n", "check ");
-	printf("SIZE is %s%s.\nDURATION is %s.\n", SIZE_ALLOWED, RELATIVE, DURATION_ALLOWED);
+	printf("SIZE is %s.\nDURATION is %s.\n", SIZES_ALLOWED, DURATION_ALLOWED);
 	for (v = self->values; v && v->name; v++)
 		printf("%s  %-18s %s (%s)\n", v == self->values ? "It measures:\n" : "", v->name, v->about,
 		       v->unit);

@@ -217,7 +217,7 @@ void stress_compare(struct stress *s, uint64_t where, const void *expected, cons
 		if (!s->page->check_errors)
 			snprintf(s->page->note, sizeof(s->page->note),
 				 "wrong byte at 0x%llx: expected 0x%02x, found 0x%02x",
-				 (unsigned long long)(where + i), want[i], got[i]);
+				 (unsigned long long)where + i, want[i], got[i]);
 		add(&s->page->check_errors, 1);
 	}
 }
