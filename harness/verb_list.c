@@ -8,10 +8,9 @@
 #include "harness/metrics.h"
 #include "harness/output/output.h"
 #include "harness/places/place.h"
-#include "harness/scenario/scenario.h"
 #include "harness/stressors.h"
+#include "harness/verb_list.h"
 #include "lib/json.h"
-#include "lib/paths.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -33,44 +32,6 @@ static int list_stressors(json_t *list, struct err *e)
 		json_array_extend(list, all);
 	json_decref(all);
 	return r;
-}
-
-static void add_scenario(json_t *list, const char *path, const struct names *known)
-{
-	struct complaints *c = complaints_new();
-	struct scenario_options none = { 0 };
-	struct scenario *s = NULL;
-
-	if (c && scenario_load(path, &none, known, c, &s) == 0)
-		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:I}", "name", scenario_name(s),
-						      "about", scenario_about(s), "place", scenario_place(s),
-						      "source", scenario_source(s), "cells",
-						      (json_int_t)scenario_cells(s)));
-	else
-		add(list, path, "cannot be read: oomlab run says why");
-	scenario_free(s);
-	complaints_free(c);
-}
-
-static int list_scenarios(json_t *list, struct err *e)
-{
-	const struct names *known;
-	char dir[PATH_LEN_MAX];
-	char **paths;
-	size_t i;
-	int r;
-
-	r = known_names(&known, e);
-	if (r == 0 && paths_data("scenarios", dir) < 0)
-		r = err_set(e, ENOENT, "the folder scenarios is not there");
-	if (r == 0)
-		r = catalogue_find(dir, &paths, e);
-	if (r < 0)
-		return r;
-	for (i = 0; paths[i]; i++)
-		add_scenario(list, paths[i], known);
-	catalogue_free(paths);
-	return 0;
 }
 
 /* What single stressors measure besides. */
@@ -181,13 +142,26 @@ static int list_formats(json_t *list, struct err *e)
 static const struct topic {
 	const char *name;
 	int (*fill)(json_t *list, struct err *e);
+	void (*print)(
+		const json_t *list); /* NULL: as a list; else a page of its own, only when it is asked for */
 } topics[] = {
-	{ "stressors", list_stressors }, { "scenarios", list_scenarios }, { "metrics", list_metrics },
-	{ "kernels", list_kernels },     { "limits", list_limits },       { "places", list_places },
-	{ "formats", list_formats },
+	{ "stressors", list_stressors, NULL }, { "scenarios", list_scenarios, NULL },
+	{ "metrics", list_metrics, NULL },     { "kernels", list_kernels, NULL },
+	{ "limits", list_limits, NULL },       { "places", list_places, NULL },
+	{ "formats", list_formats, NULL },     { "coverage", list_coverage, coverage_print },
 };
 
 #define TOPICS (sizeof(topics) / sizeof(topics[0]))
+
+/* "a, b" */
+static void print_words(const char *before, const json_t *words)
+{
+	json_t *one;
+	size_t i;
+
+	json_array_foreach ((json_t *)words, i, one)
+		printf("%s%s", i ? ", " : before, json_string_value(one));
+}
 
 static void print_text(const json_t *list)
 {
@@ -202,9 +176,15 @@ static void print_text(const json_t *list)
 	}
 	json_array_foreach (list, i, one) {
 		printf("  %-*s  %s", width, json_text(one, "name", ""), json_text(one, "about", ""));
-		if (json_text(one, "place", NULL))
-			printf(" [%s, %lld cells; %s]", json_text(one, "place", ""),
-			       (long long)json_number(one, "cells", 0), json_text(one, "source", ""));
+		if (json_text(one, "place", NULL)) {
+			long long cells = json_number(one, "cells", 0);
+
+			printf(" [%s, %lld cell%s", json_text(one, "place", ""), cells,
+			       cells == 1 ? "" : "s");
+			print_words("; rows ", json_object_get(one, "rows"));
+			print_words("; needs ", json_object_get(one, "needs"));
+			printf("]");
+		}
 		printf("\n");
 	}
 }
@@ -219,7 +199,9 @@ static int show(const struct topic *t, bool as_json, json_t *all)
 		json_decref(list);
 		return complain_and(EXIT_BROKEN, "list", "%s: %s", t->name, e.text);
 	}
-	if (!as_json) {
+	if (!as_json && t->print) {
+		t->print(list);
+	} else if (!as_json) {
 		printf("%s:\n", t->name);
 		print_text(list);
 	}
@@ -227,14 +209,14 @@ static int show(const struct topic *t, bool as_json, json_t *all)
 	return EXIT_PASS;
 }
 
-static bool wanted(const char *name, int argc, char **argv)
+static bool wanted(const struct topic *t, int argc, char **argv)
 {
 	int i;
 
 	for (i = optind; i < argc; i++)
-		if (!strcmp(argv[i], name))
+		if (!strcmp(argv[i], t->name))
 			return true;
-	return optind == argc;
+	return optind == argc && !t->print;
 }
 
 static int check_topics(int argc, char **argv)
@@ -248,7 +230,7 @@ static int check_topics(int argc, char **argv)
 		if (j == TOPICS)
 			return complain_and(
 				EXIT_USAGE, "list",
-				"no list of \"%s\"; there are stressors, scenarios, metrics, kernels, limits, places, formats",
+				"no list of \"%s\"; there are stressors, scenarios, metrics, kernels, limits, places, formats, coverage",
 				argv[i]);
 	}
 	return EXIT_PASS;
@@ -266,7 +248,7 @@ int verb_list(int argc, char **argv)
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (c == 'h') {
-			printf("usage: oomlab list [stressors|scenarios|metrics|kernels|limits|places|formats]... [--json]\n");
+			printf("usage: oomlab list [stressors|scenarios|metrics|kernels|limits|places|formats|coverage]... [--json]\n");
 			return EXIT_PASS;
 		}
 		if (c != 'j')
@@ -276,7 +258,7 @@ int verb_list(int argc, char **argv)
 	status = check_topics(argc, argv);
 	all = json_object();
 	for (i = 0; status == EXIT_PASS && i < TOPICS; i++)
-		if (wanted(topics[i].name, argc, argv))
+		if (wanted(&topics[i], argc, argv))
 			status = show(&topics[i], as_json, all);
 	if (as_json && status == EXIT_PASS) {
 		json_dumpf(all, stdout, JSON_INDENT(2));
