@@ -62,10 +62,13 @@ const char *cg_key_name(size_t i, enum cg_value *ret_value);
 /* 0, or -EOPNOTSUPP: "memory.high has no twin in cgroup v1". */
 int cg_key_here(int version, const char *name, struct err *e);
 
+/* 0 when the group has that limit here; -EOPNOTSUPP: neither version has it, or this kernel is older than it. */
+int cg_key_there(const struct cg_system *sys, const char *path, const char *name, struct err *e);
+
 /*
  * Sets a limit: value is decimal bytes or a count, or "max". Reads it back
- * into ret_got (the kernel rounds to pages; no limit is "max" in v1 too). -EIO
- * when what it reads is not what was asked for within a page. -EOPNOTSUPP when
+ * into ret_got (the kernel rounds to pages; no limit is "max" in v1 too; "less"
+ * when memory.reclaim found less than it was asked for). -EIO when what it reads is not what was asked for within a page. -EOPNOTSUPP when
  * this machine cannot do it; v1 cannot limit swap before memory.max is set.
  */
 int cg_set(const struct cg_system *sys, const char *path, const char *name, const char *value,

@@ -77,6 +77,24 @@ int cg_key_here(int version, const char *name, struct err *e)
 	return 0;
 }
 
+int cg_key_there(const struct cg_system *sys, const char *path, const char *name, struct err *e)
+{
+	const struct key *key = find(name);
+	char full[PATH_LEN_MAX];
+	const char *mount;
+	int r;
+
+	r = cg_key_here(sys->version, name, e);
+	if (r < 0)
+		return r;
+	mount = strncmp(name, "pids.", 5) == 0 ? sys->pids : sys->memory;
+	r = path_format(full, "%s/%s/%s", mount, path, key->file[sys->version]);
+	if (r == 0 && access(full, F_OK) == 0)
+		return 0;
+	return err_set(e, EOPNOTSUPP, "cgroup %s: this kernel has no %s in %s", path, key->file[sys->version],
+		       mount);
+}
+
 static int put(const struct cg_system *sys, const char *path, const char *file, const char *value,
 	       struct err *e)
 {
@@ -213,6 +231,19 @@ static int set_v1_pair(const struct cg_system *sys, const struct key *key, const
 	return check(key, value, ret_got, e);
 }
 
+/* memory.reclaim: "if less bytes are reclaimed than the specified amount, -EAGAIN is returned" (cgroup-v2.rst) */
+static int act(const struct cg_system *sys, const char *path, const char *file, const char *value,
+	       char ret_got[32], struct err *e)
+{
+	struct err why = ERR_INIT;
+	int r = put(sys, path, file, value, &why);
+
+	if (r < 0 && r != -EAGAIN)
+		return err_set(e, -r, "%s", why.text);
+	snprintf(ret_got, 32, "%s", r < 0 ? "less" : value);
+	return 0;
+}
+
 int cg_set(const struct cg_system *sys, const char *path, const char *name, const char *value,
 	   char ret_got[32], struct err *e)
 {
@@ -226,13 +257,11 @@ int cg_set(const struct cg_system *sys, const char *path, const char *name, cons
 		return set_v1_pair(sys, key, path, value, ret_got, e);
 	if (sys->version == 1 && key->kind == BYTES && !strcmp(value, "max"))
 		value = "-1";
+	if (key->kind == ACTION)
+		return act(sys, path, key->file[sys->version], value, ret_got, e);
 	r = put(sys, path, key->file[sys->version], value, e);
 	if (r < 0)
 		return r;
-	if (key->kind == ACTION) {
-		snprintf(ret_got, 32, "%s", value);
-		return 0;
-	}
 	r = get(sys, path, key->file[sys->version], ret_got);
 	if (r < 0)
 		return err_errno(e, -r, "cgroup %s: read %s back", path, key->file[sys->version]);

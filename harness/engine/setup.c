@@ -225,6 +225,19 @@ static void open_kmsg(struct trial_run *t)
 	event_end(&t->rec);
 }
 
+/* What cannot happen later is a reason not to begin. */
+static int faults_possible(struct trial_run *t, struct err *e)
+{
+	unsigned int i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < t->spec.fault_count; i++)
+		if (t->spec.faults[i].group >= 0)
+			r = cg_key_there(&t->cgroups, t->groups[t->spec.faults[i].group].path,
+					 t->spec.faults[i].key, e);
+	return r;
+}
+
 int trial_setup(struct trial_run *t, struct err *e)
 {
 	unsigned int i;
@@ -241,6 +254,8 @@ int trial_setup(struct trial_run *t, struct err *e)
 		return r;
 	trial_announce(t);
 	r = make_groups(t, e);
+	if (r == 0)
+		r = faults_possible(t, e);
 	if (r == 0)
 		r = swap_on(t, e);
 	for (i = 0; r == 0 && i < t->spec.setup_count; i++)

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from lab import EXIT_PASS, EXIT_USAGE, GUEST_WAIT_S, OOMLAB, ROOT
+from lab import EXIT_PASS, EXIT_SKIP, EXIT_USAGE, GUEST_WAIT_S, OOMLAB, ROOT
 
 FILES = sorted(path.relative_to(ROOT) for path in (ROOT / "scenarios").rglob("*.y*ml"))
 # Rows that no scenario proves yet. Whoever adds one that does takes its row away.
@@ -102,6 +102,14 @@ def test_kernel_upgrade_is_a_case_times_a_kernel(lab):
     run = lab.run("kernel-upgrade", "--list-cells")
     assert run.status == EXIT_PASS, run
     assert run.stdout.split() == [f"upgrade-{case}/kernel={kernel}/1" for case in UPGRADE for kernel in KERNELS]
+
+
+@pytest.mark.last
+def test_a_change_that_the_kernel_is_too_old_for_is_a_skip(lab, qemu):
+    run = lab.run("memory-reclaim", "--kernel=debian:5.10", "--jobs=2", seconds=GUEST_WAIT_S)
+    assert run.status == EXIT_SKIP, run
+    reason = run.trial("faults.0.set.cgroups.app.memory.reclaim=16M/1").result["reason"]
+    assert "this kernel has no memory.reclaim" in reason
 
 
 @pytest.mark.last

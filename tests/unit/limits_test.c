@@ -211,6 +211,25 @@ static void limits_read_back(void **state)
 	assert_non_null(strstr(f->e.text, none));
 }
 
+/* Asked before anything is changed: has the group that limit here? */
+static void limits_that_are_there(void **state)
+{
+	struct fixture *f = *state;
+	char none[80];
+
+	need_group(f);
+	assert_int_equal(cg_key_there(&f->sys, f->group, "memory.max", &f->e), 0);
+	assert_int_equal(cg_key_there(&f->sys, f->group, "memory.oom_control", &f->e), 0);
+	if (f->sys.pids[0])
+		assert_int_equal(cg_key_there(&f->sys, f->group, "pids.max", &f->e), 0);
+	assert_int_equal(cg_key_there(&f->sys, f->group, "memory.reclaim", &f->e), -EOPNOTSUPP);
+	assert_non_null(strstr(f->e.text, "memory.reclaim has no twin in cgroup v1"));
+	assert_int_equal(cg_key_there(&f->sys, f->group, "memory.none", &f->e), -EINVAL);
+	snprintf(none, sizeof(none), "%s/none", f->group);
+	assert_int_equal(cg_key_there(&f->sys, none, "memory.max", &f->e), -EOPNOTSUPP);
+	assert_non_null(strstr(f->e.text, "this kernel has no memory.limit_in_bytes"));
+}
+
 /* v1's memsw is memory and swap together: it moves with memory.max, and swap stays what it was. */
 static void swap_beside_memory(void **state)
 {
@@ -331,7 +350,7 @@ int main(void)
 		WITH_GROUP(made_twice_and_removed),     WITH_GROUP(limits_read_back),
 		WITH_GROUP(swap_beside_memory),         WITH_GROUP(no_limit),
 		WITH_GROUP(swap_without_memory),        WITH_GROUP(removal_kills),
-		WITH_GROUP(what_cannot_be_made),
+		WITH_GROUP(what_cannot_be_made),        WITH_GROUP(limits_that_are_there),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
