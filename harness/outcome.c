@@ -214,7 +214,7 @@ json_t *outcome_processes(const struct record *r, const json_t *spec)
 		json_t *p = json_pack("{s:s}", "name", name);
 
 		copy(p, record_event(r, "spawn", "process", name), "pid");
-		copy(p, one, "run");
+		copy(p, one, json_object_get(one, "exec") ? "exec" : "run");
 		copy(p, one, "cgroup");
 		json_object_set_new(p, "outcome", outcome(&t) ? json_string(outcome(&t)) : json_null());
 		for (j = 0; ends[j]; j++)

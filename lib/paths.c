@@ -5,6 +5,7 @@
 #include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Directory of the running executable. */
@@ -89,13 +90,20 @@ int paths_state(const char *name, char ret_path[PATH_LEN_MAX])
 #define PATH_DEFAULT "/usr/local/bin:/usr/bin:/bin"
 #define PATH_MORE    "/usr/local/sbin:/usr/sbin:/sbin"
 
-static int find_in(const char *list, const char *name, char ret_path[PATH_LEN_MAX])
+bool paths_executable(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
+}
+
+int paths_search(const char *list, const char *name, char ret_path[PATH_LEN_MAX])
 {
 	AUTO_FREE char *copy = strdup(list);
 	char *rest = copy, *dir;
 
 	while (copy && (dir = strsep(&rest, ":")))
-		if (dir[0] && path_format(ret_path, "%s/%s", dir, name) == 0 && access(ret_path, X_OK) == 0)
+		if (dir[0] && path_format(ret_path, "%s/%s", dir, name) == 0 && paths_executable(ret_path))
 			return 0;
 	return -ENOENT;
 }
@@ -104,7 +112,7 @@ int paths_program(const char *name, char ret_path[PATH_LEN_MAX])
 {
 	const char *path = getenv("PATH");
 
-	if (find_in(path ? path : PATH_DEFAULT, name, ret_path) == 0)
+	if (paths_search(path ? path : PATH_DEFAULT, name, ret_path) == 0)
 		return 0;
-	return find_in(PATH_MORE, name, ret_path);
+	return paths_search(PATH_MORE, name, ret_path);
 }

@@ -24,4 +24,10 @@ int paths_state(const char *name, char ret_path[PATH_LEN_MAX]);
 /* Full path of a program of the machine's in PATH, else where administrators have theirs; -ENOENT. */
 int paths_program(const char *name, char ret_path[PATH_LEN_MAX]);
 
+/* The same in a list of directories such as PATH holds; empty ones do not count. */
+int paths_search(const char *list, const char *name, char ret_path[PATH_LEN_MAX]);
+
+/* A file, no directory, that the caller may execute. */
+bool paths_executable(const char *path);
+
 #endif

@@ -14,6 +14,7 @@ struct engine_setup {
 	const char *cgroup_parent; /* group below which the trial's own group is made; "" is the root */
 	const char *group_name;    /* name of that group; must not exist yet */
 	const char *journal_path;  /* undo journal; NULL where the machine is thrown away */
+	const char *root;          /* what programs of exec have as their root; NULL: the machine's own */
 	const char *swap_path;     /* block device or new file to swap on; NULL when the spec wants none */
 	bool may_change_machine;   /* sysctls and swap are allowed */
 };

@@ -121,6 +121,8 @@ static void reap(struct trial_run *t)
 			continue;
 		if (t->processes[i].bell >= 0)
 			process_bell(&t->processes[i], &t->rec);
+		if (t->processes[i].output >= 0)
+			process_drain(&t->processes[i], &t->rec);
 		process_reaped(&t->processes[i], status, used.ru_minflt, used.ru_majflt, &t->rec);
 	}
 	if (!t->last_end_ns && !any_running(t)) {
@@ -287,7 +289,8 @@ static int open_gates(struct trial_run *t, struct err *e)
 	int r = 0;
 
 	for (i = 0; r == 0 && i < t->process_count; i++) {
-		r = watch(t, t->processes[i].bell, BELL, i);
+		if (t->processes[i].bell >= 0)
+			r = watch(t, t->processes[i].bell, BELL, i);
 		if (r == 0)
 			r = watch(t, t->processes[i].output, OUTPUT, i);
 	}
@@ -303,7 +306,7 @@ static int open_gates(struct trial_run *t, struct err *e)
 	for (i = 0; i < t->process_count; i++)
 		process_release(&t->processes[i]);
 	for (i = 0; r == 0 && i < t->process_count; i++)
-		r = process_started(&t->processes[i], t->setup->stress_path, e);
+		r = process_started(&t->processes[i], t->setup, e);
 	arm_alarm(t);
 	return r;
 }

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@
 
 #define OUTPUT_BYTES_MAX 65536
 #define EXEC_TIMEOUT_MS  20000
+#define DRAIN_READS_MAX  64 /* as much as a pipe holds, unless its children go on writing */
 
 static const char *const phase_names[] = PHASE_NAMES;
 
@@ -29,12 +31,21 @@ static const char *phase_name(uint32_t phase)
 
 /* What the child gets: its ends of everything. */
 struct inherited {
-	int page, bell, gate, output;
+	int page, bell; /* of a stressor */
+	int input;      /* of a program with a text as its standard input */
+	int gate, output;
 };
 
-static int make_ends(struct process *p, struct inherited *child)
+/* Why the child could not become what it is to be. */
+struct failure {
+	int errnum;
+	enum step { STEP_ROOT, STEP_STDIN, STEP_EXEC } step;
+};
+
+/* A stressor's page and bell. */
+static int make_shared(struct process *p, struct inherited *child)
 {
-	int bell[2], gate[2], out[2];
+	int bell[2];
 	void *page;
 
 	child->page = memfd_create("oomlab-page", MFD_CLOEXEC);
@@ -49,6 +60,34 @@ static int make_ends(struct process *p, struct inherited *child)
 		return -errno;
 	p->bell = bell[0];
 	child->bell = bell[1];
+	fcntl(p->bell, F_SETFL, O_NONBLOCK);
+	return 0;
+}
+
+/* A text as a file without a name, charged to the engine. */
+static int make_input(const char *text, struct inherited *child)
+{
+	int r;
+
+	child->input = memfd_create("oomlab-stdin", MFD_CLOEXEC);
+	if (child->input < 0)
+		return -errno;
+	r = write_all(child->input, text, strlen(text));
+	if (r == 0 && lseek(child->input, 0, SEEK_SET) < 0)
+		r = -errno;
+	return r;
+}
+
+static int make_ends(struct process *p, struct inherited *child)
+{
+	int gate[2], out[2], r = 0;
+
+	if (!p->spec->program)
+		r = make_shared(p, child);
+	else if (p->spec->stdin_text)
+		r = make_input(p->spec->stdin_text, child);
+	if (r < 0)
+		return r;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, gate) < 0)
 		return -errno;
 	p->gate = gate[0];
@@ -57,7 +96,6 @@ static int make_ends(struct process *p, struct inherited *child)
 		return -errno;
 	p->output = out[0];
 	child->output = out[1];
-	fcntl(p->bell, F_SETFL, O_NONBLOCK);
 	fcntl(p->output, F_SETFL, O_NONBLOCK);
 	return 0;
 }
@@ -78,37 +116,72 @@ static void become_ordinary(pid_t engine)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static void child_main(const struct spec_process *spec, const char *stress_path,
+/* The working directory keeps its path: what is mounted there is seen below the new root as well. */
+static int change_root(const char *root)
+{
+	char here[PATH_MAX];
+
+	if (!root)
+		return 0;
+	return !getcwd(here, sizeof(here)) || chroot(root) < 0 || chdir(here) < 0 ? -1 : 0;
+}
+
+static enum step become_stressor(const struct spec_process *spec, const char *stress_path,
+				 const struct inherited *child)
+{
+	char shared[sizeof(SHARED_ENV) + 32];
+	char *argv[256] = { (char *)"oomlab-stress" };
+	char *envp[] = { shared, (char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL };
+	int i;
+
+	for (i = 0; spec->argv[i] && i < 254; i++)
+		argv[i + 1] = spec->argv[i];
+	snprintf(shared, sizeof(shared), SHARED_ENV "=%d,%d", child->page, child->bell);
+	fcntl(child->page, F_SETFD, 0);
+	fcntl(child->bell, F_SETFD, 0);
+	dup2(open("/dev/null", O_RDONLY), 0);
+	execve(stress_path, argv, envp);
+	return STEP_EXEC;
+}
+
+static enum step become_program(const struct spec_process *spec, const char *root,
+				const struct inherited *child)
+{
+	int input = child->input;
+
+	if (change_root(root) < 0)
+		return STEP_ROOT;
+	if (input < 0)
+		input = open(spec->stdin_file ? spec->stdin_file : "/dev/null", O_RDONLY | O_CLOEXEC);
+	if (input < 0 || dup2(input, 0) < 0)
+		return STEP_STDIN;
+	execve(spec->program, spec->argv, spec->env);
+	return STEP_EXEC;
+}
+
+static void child_main(const struct spec_process *spec, const struct engine_setup *setup,
 		       const struct inherited *child, pid_t engine)
 {
-	char env[sizeof(SHARED_ENV) + 32];
-	char *argv[256] = { (char *)"oomlab-stress" };
-	char *envp[] = { env, (char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL };
+	struct failure failure;
 	char go;
-	int i, errnum;
 
 	become_ordinary(engine);
 	if (read(child->gate, &go, 1) != 1)
 		_exit(127);
-	for (i = 0; spec->argv[i] && i < 254; i++)
-		argv[i + 1] = spec->argv[i];
-	snprintf(env, sizeof(env), SHARED_ENV "=%d,%d", child->page, child->bell);
-	fcntl(child->page, F_SETFD, 0);
-	fcntl(child->bell, F_SETFD, 0);
-	i = open("/dev/null", O_RDONLY);
-	dup2(i, 0);
 	dup2(child->output, 1);
 	dup2(child->output, 2);
-	execve(stress_path, argv, envp);
-	errnum = errno;
-	if (write(child->gate, &errnum, sizeof(errnum)) < 0)
+	failure.step = spec->program ? become_program(spec, setup->root, child)
+				     : become_stressor(spec, setup->stress_path, child);
+	failure.errnum = errno;
+	if (write(child->gate, &failure, sizeof(failure)) < 0)
 		_exit(126);
 	_exit(127);
 }
 
-int process_fork(struct process *p, const struct spec_process *spec, const char *stress_path, struct err *e)
+int process_fork(struct process *p, const struct spec_process *spec, const struct engine_setup *setup,
+		 struct err *e)
 {
-	struct inherited child = { -1, -1, -1, -1 };
+	struct inherited child = { -1, -1, -1, -1, -1 };
 	pid_t engine = getpid();
 	int r;
 
@@ -120,11 +193,12 @@ int process_fork(struct process *p, const struct spec_process *spec, const char 
 	if (r == 0) {
 		p->pid = fork();
 		if (p->pid == 0)
-			child_main(spec, stress_path, &child, engine);
+			child_main(spec, setup, &child, engine);
 		r = p->pid < 0 ? -errno : 0;
 	}
 	cleanup_close(&child.page);
 	cleanup_close(&child.bell);
+	cleanup_close(&child.input);
 	cleanup_close(&child.gate);
 	cleanup_close(&child.output);
 	if (r < 0)
@@ -139,22 +213,29 @@ void process_release(struct process *p)
 	(void)!write(p->gate, "g", 1);
 }
 
-int process_started(struct process *p, const char *stress_path, struct err *e)
+int process_started(struct process *p, const struct engine_setup *setup, struct err *e)
 {
+	const struct spec_process *spec = p->spec;
 	struct pollfd wait = { p->gate, POLLIN, 0 };
-	int errnum = 0;
+	struct failure failure;
 	ssize_t n;
 
 	if (poll(&wait, 1, EXEC_TIMEOUT_MS) == 0)
-		return err_set(e, ETIMEDOUT, "process %s: not started after %d s", p->spec->name,
+		return err_set(e, ETIMEDOUT, "process %s: not started after %d s", spec->name,
 			       EXEC_TIMEOUT_MS / 1000);
-	n = read(p->gate, &errnum, sizeof(errnum));
+	n = read(p->gate, &failure, sizeof(failure));
 	close(p->gate);
 	p->gate = -1;
-	if (n == sizeof(errnum))
-		return err_errno(e, errnum, "process %s: exec %s", p->spec->name, stress_path);
-	p->started = true;
-	return 0;
+	p->started = n != sizeof(failure);
+	if (p->started)
+		return 0;
+	if (failure.step == STEP_ROOT)
+		return err_errno(e, failure.errnum, "process %s: chroot %s", spec->name, setup->root);
+	if (failure.step == STEP_STDIN)
+		return err_errno(e, failure.errnum, "process %s: stdin %s", spec->name,
+				 spec->stdin_file ? spec->stdin_file : "/dev/null");
+	return err_errno(e, failure.errnum, "process %s: exec %s", spec->name,
+			 spec->program ? spec->program : setup->stress_path);
 }
 
 /* What the stressor measured besides. The page is its own to write, so nothing there is taken for granted. */
@@ -178,10 +259,13 @@ static void values(struct jsonw *w, const struct shared_page *page)
 	jsonw_close(w);
 }
 
+/* Of a stressor: a program has no page on which it says what it does. */
 static void amounts(struct jsonw *w, const struct process *p)
 {
 	char note[sizeof(p->page->note)];
 
+	if (!p->page)
+		return;
 	memcpy(note, (const char *)p->page->note, sizeof(note));
 	note[sizeof(note) - 1] = 0;
 	jsonw_str(w, "phase", phase_name(p->page->phase));
@@ -279,6 +363,16 @@ bool process_output(struct process *p, struct recorder *rec)
 	jsonw_str(w, "text", text);
 	event_end(rec);
 	return true;
+}
+
+void process_drain(struct process *p, struct recorder *rec)
+{
+	struct pollfd wait = { p->output, POLLIN, 0 };
+	int reads;
+
+	for (reads = 0; reads < DRAIN_READS_MAX && poll(&wait, 1, 0) == 1; reads++)
+		if (!process_output(p, rec))
+			return;
 }
 
 void process_kill(struct process *p, enum ended_by why)

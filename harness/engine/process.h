@@ -3,6 +3,7 @@
 #ifndef OOMLAB_ENGINE_PROCESS_H
 #define OOMLAB_ENGINE_PROCESS_H
 
+#include "harness/engine/engine.h"
 #include "harness/engine/recorder.h"
 #include "harness/engine/sample.h"
 #include "harness/engine/spec.h"
@@ -28,22 +29,23 @@ struct process {
 	bool sigkilled;  /* by someone else than the engine */
 	enum ended_by ended_by;
 	int gate;   /* our end; closed once it has been released */
-	int bell;   /* our end */
+	int bell;   /* our end; -1: a program, which has none */
 	int output; /* read end of its standard output and error */
 	size_t output_bytes;
-	uint32_t phase; /* as last recorded */
-	const struct shared_page *page;
+	uint32_t phase;                 /* as last recorded */
+	const struct shared_page *page; /* NULL: a program, which knows of none */
 	struct process_sampler sampler;
 };
 
 /* Forks the process up to its gate: nothing of it runs yet, so it can be put into its cgroup. */
-int process_fork(struct process *p, const struct spec_process *spec, const char *stress_path, struct err *e);
+int process_fork(struct process *p, const struct spec_process *spec, const struct engine_setup *setup,
+		 struct err *e);
 
 /* Opens the gate. */
 void process_release(struct process *p);
 
 /* Waits until exec has happened; -errno when it failed. */
-int process_started(struct process *p, const char *stress_path, struct err *e);
+int process_started(struct process *p, const struct engine_setup *setup, struct err *e);
 
 enum bell {
 	BELL_PHASE, /* a phase was recorded, or nothing was there */
@@ -60,6 +62,9 @@ void process_maps(const struct process *p, struct recorder *rec);
 
 /* Reads its output into the record, up to a bound (the rest is read and dropped); false at its end. */
 bool process_output(struct process *p, struct recorder *rec);
+
+/* It has ended: what is left in the pipe. */
+void process_drain(struct process *p, struct recorder *rec);
 
 /* SIGKILL to its process group. */
 void process_kill(struct process *p, enum ended_by why);

@@ -194,7 +194,7 @@ static int fork_one(struct trial_run *t, unsigned int i, struct err *e)
 	struct jsonw *w;
 	int r;
 
-	r = process_fork(p, &t->spec.processes[i], t->setup->stress_path, e);
+	r = process_fork(p, &t->spec.processes[i], t->setup, e);
 	if (r < 0)
 		return r;
 	t->process_count = i + 1;

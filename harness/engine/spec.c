@@ -4,6 +4,7 @@
 #include "lib/json.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,6 +40,39 @@ static int parse_run(const json_t *run, char ***ret_argv)
 	return i == count && count > 0 ? 0 : -EINVAL;
 }
 
+static int parse_env(const json_t *env, char ***ret_env)
+{
+	char **list = calloc(json_object_size(env) + 1, sizeof(*list));
+	const char *name;
+	json_t *value;
+	size_t n = 0;
+
+	if (!list)
+		return -ENOMEM;
+	*ret_env = list;
+	json_object_foreach ((json_t *)env, name, value) {
+		if (!json_is_string(value) ||
+		    asprintf(&list[n], "%s=%s", name, json_string_value(value)) < 0) {
+			list[n] = NULL;
+			return -EINVAL;
+		}
+		n++;
+	}
+	return 0;
+}
+
+static int parse_program(struct spec_process *p, const json_t *one, struct err *e)
+{
+	const json_t *input = json_object_get(one, "stdin");
+
+	p->program = json_text(one, "program", NULL);
+	p->stdin_text = json_text(input, "text", NULL);
+	p->stdin_file = json_text(input, "file", NULL);
+	if (!p->program || parse_run(json_object_get(one, "exec"), &p->argv) < 0)
+		return bad(e, "a program without a path or without words");
+	return parse_env(json_object_get(one, "env"), &p->env) < 0 ? bad(e, "a program's environment") : 0;
+}
+
 static int parse_process(struct spec *s, const json_t *one, struct err *e)
 {
 	struct spec_process *p = &s->processes[s->process_count];
@@ -57,6 +91,8 @@ static int parse_process(struct spec *s, const json_t *one, struct err *e)
 		return bad(e, "a process without a name or with an unknown cgroup");
 	if (adj && !p->adj_set && !json_is_null(adj))
 		return bad(e, "a process with an oom_score_adj that is no number");
+	if (json_object_get(one, "exec"))
+		return parse_program(p, one, e);
 	if (parse_run(json_object_get(one, "run"), &p->argv) < 0)
 		return bad(e, "a process without a command");
 	return 0;
@@ -211,6 +247,9 @@ void spec_free(struct spec *s)
 		for (j = 0; s->processes[i].argv && s->processes[i].argv[j]; j++)
 			free(s->processes[i].argv[j]);
 		free(s->processes[i].argv);
+		for (j = 0; s->processes[i].env && s->processes[i].env[j]; j++)
+			free(s->processes[i].env[j]);
+		free(s->processes[i].env);
 	}
 	json_decref(s->json);
 	memset(s, 0, sizeof(*s));

@@ -16,8 +16,12 @@
 
 struct spec_process {
 	const char *name;
-	char **argv; /* NULL-terminated: stressor and its options */
-	int group;   /* index into cgroups, -1: the trial's own group */
+	char **argv;            /* NULL-terminated: stressor and its options, or the words of exec */
+	const char *program;    /* of exec; NULL: a stressor */
+	char **env;             /* of exec: "NAME=VALUE", NULL-terminated */
+	const char *stdin_text; /* of exec; NULL: none, or the file */
+	const char *stdin_file;
+	int group; /* index into cgroups, -1: the trial's own group */
 	bool adj_set;
 	int adj;
 };

@@ -37,15 +37,20 @@ static int64_t allocator(const struct shared_page *page, uint64_t bytes)
 	return page->obtained_bytes ? (int64_t)bytes : BB_MISSING;
 }
 
+static void sample_page(int64_t values[P_COLUMNS], const struct shared_page *page)
+{
+	values[P_ALLOCATED] = page ? (int64_t)page->allocated_bytes : BB_MISSING;
+	values[P_TOUCHED] = page ? (int64_t)page->touched_bytes : BB_MISSING;
+	values[P_LIVE] = page ? allocator(page, page->live_bytes) : BB_MISSING;
+	values[P_OBTAINED] = page ? allocator(page, page->obtained_bytes) : BB_MISSING;
+}
+
 static void sample_process(struct trial_run *t, unsigned int index, bool record, bool whole)
 {
 	struct process *p = &t->processes[index];
 
 	process_sampler_read(&p->sampler, whole);
-	p->sampler.values[P_ALLOCATED] = (int64_t)p->page->allocated_bytes;
-	p->sampler.values[P_TOUCHED] = (int64_t)p->page->touched_bytes;
-	p->sampler.values[P_LIVE] = allocator(p->page, p->page->live_bytes);
-	p->sampler.values[P_OBTAINED] = allocator(p->page, p->page->obtained_bytes);
+	sample_page(p->sampler.values, p->page);
 	if (record)
 		bb_append_sample(t->rec.box, BB_PROCESS, recorder_now(&t->rec), index, p->sampler.values,
 				 P_COLUMNS);

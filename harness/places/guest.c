@@ -38,6 +38,17 @@ int guest_qemu_version(char *ret, size_t room)
 	return status == 0 && ret[0] ? 0 : -EIO;
 }
 
+static bool has_programs(const json_t *spec)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach (json_object_get(spec, "processes"), i, one)
+		if (json_object_get(one, "exec"))
+			return true;
+	return false;
+}
+
 static int guest_can(const json_t *spec, const struct place_options *o, struct err *why)
 {
 	const json_t *machine = guest_machine(spec);
@@ -45,6 +56,8 @@ static int guest_can(const json_t *spec, const struct place_options *o, struct e
 	char program[PATH_LEN_MAX];
 	struct kernel k;
 
+	if (has_programs(spec))
+		return err_set(why, EOPNOTSUPP, "exec: a guest has no programs but stressors");
 	if (paths_program(QEMU_PROGRAM, program) < 0)
 		return err_set(why, EOPNOTSUPP,
 			       QEMU_PROGRAM " is not installed: apt-get install qemu-system-x86");

@@ -20,6 +20,9 @@ extern const struct kind kind_faults, kind_fault_set;
 /* harness/scenario/processes.c */
 extern const struct kind kind_processes, kind_process, kind_run;
 
+/* harness/scenario/programs.c */
+extern const struct kind kind_exec, kind_env_value, kind_stdin, kind_path;
+
 /* harness/scenario/expect.c */
 extern const struct kind kind_expects, kind_expect, kind_metric, kind_is, kind_bound, kind_where;
 

@@ -2,6 +2,7 @@
 /* Processes: their names and what they run. */
 #include "harness/scenario/bind.h"
 #include "harness/scenario/kinds.h"
+#include "harness/scenario/programs.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -109,11 +110,13 @@ static json_t *bind_process(struct binder *b, const struct key *key, struct fy_n
 	const char *name = node_text(b->nearby);
 
 	if (node_is_blank(node)) {
-		bind_complain(b, node, "has no value; allowed: {run: [STRESSOR, ...]}");
+		bind_complain(b, node,
+			      "has no value; allowed: {run: [STRESSOR, ...]} or {exec: [PROGRAM, ...]}");
 		return process;
 	}
 	values = bind_fixed(b, key, node);
 	if (values) {
+		program_complete(b, node, values);
 		json_object_set_new(process, "name", json_string(name ? name : ""));
 		json_object_update(process, values);
 	}

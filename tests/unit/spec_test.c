@@ -62,6 +62,43 @@ static void change(const struct spec_change *c, uint64_t at, int group, const ch
 	assert_string_equal(c->value, value);
 }
 
+static void program(void **state)
+{
+	static const char *const bad[] = {
+		"[{'name': 'p', 'exec': ['a']}]",
+		"[{'name': 'p', 'exec': [], 'program': '/a'}]",
+		"[{'name': 'p', 'exec': [1], 'program': '/a'}]",
+		"[{'name': 'p', 'exec': ['a'], 'program': '/a', 'env': {'A': 1}}]",
+	};
+	json_t *value = json(least);
+	struct spec s;
+	size_t i;
+
+	(void)state;
+	json_object_set_new(
+		value, "processes",
+		json("[{'name': 'p', 'exec': ['a', '-b'], 'program': '/bin/a', 'env': {'B': '1', 'A': ''},"
+		     " 'stdin': {'text': 'x'}}, {'name': 'q', 'exec': ['a'], 'program': '/bin/a',"
+		     " 'stdin': {'file': '/f'}, 'files': ['/f']}]"));
+	assert_int_equal(parse(value, &s, NULL), 0);
+	assert_string_equal(s.processes[0].program, "/bin/a");
+	assert_string_equal(s.processes[0].argv[1], "-b");
+	assert_string_equal(s.processes[0].env[0], "B=1");
+	assert_string_equal(s.processes[0].env[1], "A=");
+	assert_null(s.processes[0].env[2]);
+	assert_string_equal(s.processes[0].stdin_text, "x");
+	assert_null(s.processes[0].stdin_file);
+	assert_null(s.processes[1].env[0]);
+	assert_null(s.processes[1].stdin_text);
+	assert_string_equal(s.processes[1].stdin_file, "/f");
+	spec_free(&s);
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		value = json(least);
+		json_object_set_new(value, "processes", json(bad[i]));
+		assert_int_equal(parse(value, &s, NULL), -EINVAL);
+	}
+}
+
 static void golden_spec(void **state)
 {
 	struct spec s;
@@ -232,8 +269,8 @@ static void limits(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(golden_spec), cmocka_unit_test(least_spec), cmocka_unit_test(malformed),
-		cmocka_unit_test(no_json),     cmocka_unit_test(limits),
+		cmocka_unit_test(golden_spec), cmocka_unit_test(program), cmocka_unit_test(least_spec),
+		cmocka_unit_test(malformed),   cmocka_unit_test(no_json), cmocka_unit_test(limits),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
