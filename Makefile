@@ -120,6 +120,8 @@ endif
 	install -d $(DESTDIR)$(PREFIX)/share/oomlab/kernels $(DESTDIR)$(PREFIX)/share/oomlab/kconfig
 	install -m 644 guest/kconfig/*.config $(DESTDIR)$(PREFIX)/share/oomlab/kconfig
 	cp -r scenarios $(DESTDIR)$(PREFIX)/share/oomlab
+	install -d $(DESTDIR)$(PREFIX)/share/oomlab/cgroups/profiles
+	install -m 644 cgroups/profiles/*.yaml $(DESTDIR)$(PREFIX)/share/oomlab/cgroups/profiles
 	install -m 644 guest/kernels/table.tsv guest/kernels/options.tsv $(DESTDIR)$(PREFIX)/share/oomlab/kernels
 
 clean:

@@ -6,8 +6,10 @@
 #include "guest/kernels.h"
 #include "harness/metrics.h"
 #include "harness/outcome.h"
+#include "harness/scenario/profile.h"
 #include "harness/stressors.h"
 #include "lib/json.h"
+#include "lib/paths.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -92,10 +94,19 @@ static void gather_cgroup_keys(void)
 		cgroup_keys[i] = (struct cgroup_key_name){ name, values[value] };
 }
 
+static int read_profiles(json_t **ret, struct err *e)
+{
+	char dir[PATH_LEN_MAX];
+
+	if (paths_data("cgroups/profiles", dir) < 0)
+		return err_set(e, ENOENT, "the folder cgroups/profiles is not there");
+	return profiles_read(dir, cgroup_keys, ret, e);
+}
+
 int known_names(const struct names **ret, struct err *e)
 {
 	static struct names names;
-	static json_t *stressors; /* owns the names' texts */
+	static json_t *stressors, *profiles; /* own the names' texts */
 	int r;
 
 	if (!stressors) {
@@ -106,6 +117,11 @@ int known_names(const struct names **ret, struct err *e)
 	gather_stressors(stressors);
 	gather_metrics();
 	gather_cgroup_keys();
+	if (!profiles) {
+		r = read_profiles(&profiles, e);
+		if (r < 0)
+			return r;
+	}
 	names = (struct names){
 		.stressors = stressor_names,
 		.outcomes = outcome_names,
@@ -113,6 +129,7 @@ int known_names(const struct names **ret, struct err *e)
 		.cgroup_metrics = metric_names[METRIC_CGROUP],
 		.system_metrics = metric_names[METRIC_SYSTEM],
 		.cgroup_keys = cgroup_keys,
+		.profiles = profiles,
 		.check_run = check_run,
 		.check_kernel = check_kernel,
 	};

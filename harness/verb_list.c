@@ -11,6 +11,7 @@
 #include "harness/stressors.h"
 #include "harness/verb_list.h"
 #include "lib/json.h"
+#include "lib/units.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -119,6 +120,24 @@ static int list_limits(json_t *list, struct err *e)
 	return 0;
 }
 
+/* {name, about, source, parameters, cgroups}: limits by group, "" for its own. */
+static int list_profiles(json_t *list, struct err *e)
+{
+	const struct names *known;
+	const char *name;
+	json_t *one, *entry;
+	int r = known_names(&known, e);
+
+	if (r < 0)
+		return r;
+	json_object_foreach ((json_t *)known->profiles, name, one) {
+		entry = json_pack("{s:s}", "name", name);
+		json_object_update(entry, one);
+		json_array_append_new(list, entry);
+	}
+	return 0;
+}
+
 static int list_places(json_t *list, struct err *e)
 {
 	size_t i;
@@ -145,10 +164,15 @@ static const struct topic {
 	void (*print)(
 		const json_t *list); /* NULL: as a list; else a page of its own, only when it is asked for */
 } topics[] = {
-	{ "stressors", list_stressors, NULL }, { "scenarios", list_scenarios, NULL },
-	{ "metrics", list_metrics, NULL },     { "kernels", list_kernels, NULL },
-	{ "limits", list_limits, NULL },       { "places", list_places, NULL },
-	{ "formats", list_formats, NULL },     { "coverage", list_coverage, coverage_print },
+	{ "stressors", list_stressors, NULL },
+	{ "scenarios", list_scenarios, NULL },
+	{ "metrics", list_metrics, NULL },
+	{ "kernels", list_kernels, NULL },
+	{ "limits", list_limits, NULL },
+	{ "profiles", list_profiles, NULL },
+	{ "places", list_places, NULL },
+	{ "formats", list_formats, NULL },
+	{ "coverage", list_coverage, coverage_print },
 };
 
 #define TOPICS (sizeof(topics) / sizeof(topics[0]))
@@ -161,6 +185,20 @@ static void print_words(const char *before, const json_t *words)
 
 	json_array_foreach ((json_t *)words, i, one)
 		printf("%s%s", i ? ", " : before, json_string_value(one));
+}
+
+/* " {request: 32M, limit: 64M}" */
+static void print_parameters(const json_t *parameters)
+{
+	const char *name, *before = " {";
+	char text[UNITS_TEXT_MAX];
+	json_t *value;
+
+	json_object_foreach ((json_t *)parameters, name, value) {
+		printf("%s%s: %s", before, name, size_format(text, (uint64_t)json_integer_value(value)));
+		before = ", ";
+	}
+	printf("%s", json_object_size(parameters) ? "}" : "");
 }
 
 static void print_text(const json_t *list)
@@ -185,6 +223,7 @@ static void print_text(const json_t *list)
 			print_words("; needs ", json_object_get(one, "needs"));
 			printf("]");
 		}
+		print_parameters(json_object_get(one, "parameters"));
 		printf("\n");
 	}
 }
@@ -230,7 +269,7 @@ static int check_topics(int argc, char **argv)
 		if (j == TOPICS)
 			return complain_and(
 				EXIT_USAGE, "list",
-				"no list of \"%s\"; there are stressors, scenarios, metrics, kernels, limits, places, formats, coverage",
+				"no list of \"%s\"; there are stressors, scenarios, metrics, kernels, limits, profiles, places, formats, coverage",
 				argv[i]);
 	}
 	return EXIT_PASS;
@@ -248,7 +287,7 @@ int verb_list(int argc, char **argv)
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (c == 'h') {
-			printf("usage: oomlab list [stressors|scenarios|metrics|kernels|limits|places|formats|coverage]... [--json]\n");
+			printf("usage: oomlab list [stressors|scenarios|metrics|kernels|limits|profiles|places|formats|coverage]... [--json]\n");
 			return EXIT_PASS;
 		}
 		if (c != 'j')

@@ -117,9 +117,9 @@ static bool group_metric_ok(struct binder *b, const char *text, enum metric_unit
 		return false;
 	}
 	snprintf(path, sizeof(path), "%.*s", (int)(dot - text < 255 ? dot - text : 255), text);
-	if (group_exists(b->root, path))
+	if (group_exists(b, path))
 		return metric_ok("a cgroup", dot + 1, b->known->cgroup_metrics, ret_unit, why);
-	group_paths(b->root, paths);
+	group_paths(b, paths);
 	return name_unknown("cgroup", path, paths, why);
 }
 

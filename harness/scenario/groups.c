@@ -4,6 +4,7 @@
 
 #include "harness/scenario/bind.h"
 #include "harness/scenario/kinds.h"
+#include "harness/scenario/profile.h"
 
 #include "lib/json.h"
 #include "lib/units.h"
@@ -17,43 +18,81 @@
 #define BYTES_ALLOWED   SIZE_ALLOWED "; or N%, or max"
 #define GROUP_COUNT_MAX 32
 
-void group_paths(struct fy_node *root, const char *ret_paths[GROUP_PATHS_MAX + 1])
+/* Calls visit with each path that is named or that a profile has; stops when it says so. */
+static bool any_group(const struct binder *b, bool (*visit)(const char *path, void *user), void *user)
 {
-	struct fy_node *groups = map_get(root, "cgroups");
+	struct fy_node *groups = map_get(b->root, "cgroups");
 	struct fy_node_pair *pair;
 	void *at = NULL;
-	size_t n = 0;
 
-	if (groups && fy_node_is_mapping(groups))
-		while (n < GROUP_PATHS_MAX && (pair = fy_node_mapping_iterate(groups, &at)))
-			if (node_text(fy_node_pair_key(pair)))
-				ret_paths[n++] = node_text(fy_node_pair_key(pair));
-	ret_paths[n] = NULL;
-}
+	while (groups && fy_node_is_mapping(groups) && (pair = fy_node_mapping_iterate(groups, &at))) {
+		const json_t *profile = profile_of(b, fy_node_pair_value(pair));
+		const char *path = node_text(fy_node_pair_key(pair)), *below;
+		json_t *limits;
+		char full[512];
 
-static bool exists_n(struct fy_node *root, const char *path, size_t len)
-{
-	const char *paths[GROUP_PATHS_MAX + 1];
-	size_t i;
-
-	group_paths(root, paths);
-	for (i = 0; paths[i]; i++)
-		if (!strncmp(paths[i], path, len) && (!paths[i][len] || paths[i][len] == '/'))
-			return len > 0;
+		if (path && visit(path, user))
+			return true;
+		json_object_foreach (json_object_get(profile, "cgroups"), below, limits) {
+			snprintf(full, sizeof(full), "%s/%s", path ? path : "", below);
+			if (path && below[0] && visit(full, user))
+				return true;
+		}
+	}
 	return false;
 }
 
-bool group_exists(struct fy_node *root, const char *path)
+static bool note_path(const char *path, void *user)
 {
-	return exists_n(root, path, strlen(path));
+	struct binder *b = user;
+
+	json_array_append_new(b->group_paths, json_string(path));
+	return json_array_size(b->group_paths) == GROUP_PATHS_MAX;
 }
 
-size_t group_prefix(struct fy_node *root, const char *text)
+void group_paths(struct binder *b, const char *ret_paths[GROUP_PATHS_MAX + 1])
+{
+	size_t i;
+
+	json_decref(b->group_paths);
+	b->group_paths = json_array();
+	any_group(b, note_path, b);
+	for (i = 0; i < json_array_size(b->group_paths); i++)
+		ret_paths[i] = json_string_value(json_array_get(b->group_paths, i));
+	ret_paths[i] = NULL;
+}
+
+struct wanted_path {
+	const char *text;
+	size_t len;
+};
+
+/* It itself, or a parent of what is named. */
+static bool is_wanted(const char *path, void *user)
+{
+	const struct wanted_path *w = user;
+
+	return !strncmp(path, w->text, w->len) && (!path[w->len] || path[w->len] == '/');
+}
+
+static bool exists_n(const struct binder *b, const char *path, size_t len)
+{
+	struct wanted_path w = { path, len };
+
+	return len > 0 && any_group(b, is_wanted, &w);
+}
+
+bool group_exists(const struct binder *b, const char *path)
+{
+	return exists_n(b, path, strlen(path));
+}
+
+size_t group_prefix(const struct binder *b, const char *text)
 {
 	size_t len = strlen(text);
 
 	while (len-- > 1)
-		if (text[len] == '.' && exists_n(root, text, len))
+		if (text[len] == '.' && exists_n(b, text, len))
 			return len;
 	return 0;
 }
@@ -119,6 +158,14 @@ static bool cgroup_key_ok(struct binder *b, const char *name, char why[WHY_MAX])
 		 name_hint(hint, name, keys, sizeof(*keys)),
 		 name_list(list, sizeof(list), keys, sizeof(*keys)));
 	return false;
+}
+
+/* A limit, or what a profile is named and given by. */
+static bool group_entry_ok(struct binder *b, const char *name, char why[WHY_MAX])
+{
+	if (b->known->profiles && (!strcmp(name, PROFILE_KEY) || profile_parameter(b, name)))
+		return true;
+	return cgroup_key_ok(b, name, why);
 }
 
 /* What is written into a kernel file: one line. */
@@ -189,21 +236,50 @@ static bool one_more(struct binder *b, size_t *count, struct fy_node *node)
 	return false;
 }
 
+/* The name of a profile as text, the value of a parameter as a number. */
+static json_t *profile_entry(const struct binder *b, const char *name, const char *text, char why[WHY_MAX])
+{
+	char quoted[SHOWN_MAX], hint[96], list[320];
+	const char *names[64] = { NULL }, *one;
+	uint64_t bytes;
+	size_t n = 0;
+	json_t *value;
+
+	if (strcmp(name, PROFILE_KEY) != 0) {
+		if (size_parse(text, &bytes) == 0)
+			return json_integer((json_int_t)bytes);
+		snprintf(why, WHY_MAX, "%s is no value of a parameter; allowed: " SIZE_ALLOWED,
+			 shown(quoted, text));
+		return NULL;
+	}
+	if (json_object_get(b->known->profiles, text))
+		return json_string(text);
+	json_object_foreach ((json_t *)b->known->profiles, one, value)
+		if (n < 63)
+			names[n++] = one;
+	snprintf(why, WHY_MAX, "no profile %s%s; there is: %s", shown(quoted, text),
+		 name_hint(hint, text, names, sizeof(names[0])),
+		 name_list(list, sizeof(list), names, sizeof(names[0])));
+	return NULL;
+}
+
 static json_t *bind_cgroup_value(struct binder *b, const struct key *key, struct fy_node *node)
 {
 	const char *text = node_text(node), *name = node_text(b->nearby);
 	char why[WHY_MAX];
 	json_t *value;
+	bool is_limit;
 
 	(void)key;
 	if (!text || node_is_null(node) || !name) {
 		bind_complain(b, node, "is %s; allowed: a value, e.g. 64M or max", node_kind(node));
 		return NULL;
 	}
-	value = cgroup_value(b, name, text, why);
+	is_limit = name_find(name, b->known->cgroup_keys, sizeof(*b->known->cgroup_keys));
+	value = is_limit ? cgroup_value(b, name, text, why) : profile_entry(b, name, text, why);
 	if (!value)
 		bind_complain(b, node, "%s", why);
-	else
+	else if (is_limit)
 		one_more(b, &b->changes, node);
 	return value;
 }
@@ -220,7 +296,11 @@ static json_t *bind_sysctl(struct binder *b, const struct key *key, struct fy_no
 /* "app:" is a group without limits. */
 static json_t *bind_cgroup(struct binder *b, const struct key *key, struct fy_node *node)
 {
-	return node_is_null(node) ? json_object() : bind_named(b, key, node);
+	json_t *own = node_is_null(node) ? json_object() : bind_named(b, key, node);
+
+	if (own)
+		profile_check(b, node, own);
+	return own;
 }
 
 static void add_group(json_t *list, json_t *by_path, const char *path)
@@ -247,6 +327,10 @@ static json_t *bind_cgroups(struct binder *b, const struct key *key, struct fy_n
 	json_t *by_path = bind_named(b, key, node), *list = json_array(), *set;
 	const char *path;
 
+	b->changes += by_path ? profiles_apply(b, by_path) : 0;
+	if (b->changes > BIND_CHANGES_MAX)
+		bind_complain(b, node, "the profiles make %zu limits and sysctls of it; allowed: %d",
+			      b->changes, BIND_CHANGES_MAX);
 	json_object_foreach (by_path, path, set)
 		add_group(list, by_path, path);
 	if (json_array_size(list) > GROUP_COUNT_MAX)
@@ -261,9 +345,9 @@ static json_t *scalar_cgroup_ref(struct binder *b, const struct key *key, const 
 	char quoted[SHOWN_MAX], hint[96], list[320];
 
 	(void)key;
-	if (!*text || group_exists(b->root, text))
+	if (!*text || group_exists(b, text))
 		return json_string(text);
-	group_paths(b->root, paths);
+	group_paths(b, paths);
 	snprintf(why, WHY_MAX, "no cgroup %s%s; there is: %s", shown(quoted, text),
 		 name_hint(hint, text, paths, sizeof(paths[0])),
 		 paths[0] ? name_list(list, sizeof(list), paths, sizeof(paths[0]))
@@ -284,7 +368,7 @@ static json_t *fault_change(struct binder *b, const char *path, const char *text
 						    why);
 		return value ? json_pack("{s:s, s:o}", "sysctl", path + 7, "value", value) : NULL;
 	}
-	len = strncmp(path, "cgroups.", 8) ? 0 : group_prefix(b->root, path + 8);
+	len = strncmp(path, "cgroups.", 8) ? 0 : group_prefix(b, path + 8);
 	if (len == 0) {
 		snprintf(
 			why, WHY_MAX,
@@ -358,7 +442,7 @@ const struct kind kind_cgroup = { .name = "limits",
 const struct kind kind_cgroup_value = { .name = "limit",
 					.allowed = "by key: " BYTES_ALLOWED "; or a whole number",
 					.bind = bind_cgroup_value,
-					.name_ok = cgroup_key_ok };
+					.name_ok = group_entry_ok };
 const struct kind kind_cgroup_ref = { .name = "cgroup",
 				      .allowed = "a path under cgroups, or a parent of one",
 				      .scalar = scalar_cgroup_ref };

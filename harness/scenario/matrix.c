@@ -181,7 +181,7 @@ static char *short_label(struct binder *b, const char *path)
 		return strdup(strrchr(path, '.') + 1);
 	if (!strncmp(path, "machine.", 8))
 		return strdup(path + 8);
-	len = strncmp(path, "cgroups.", 8) ? 0 : group_prefix(b->root, path + 8);
+	len = strncmp(path, "cgroups.", 8) ? 0 : group_prefix(b, path + 8);
 	if (len > 0)
 		return strdup(path + 8 + len + 1);
 	if (!strncmp(path, "processes.", 10) && strchr(path + 10, '.'))

@@ -3,6 +3,7 @@
 #ifndef OOMLAB_SCENARIO_NAMES_H
 #define OOMLAB_SCENARIO_NAMES_H
 
+#include <jansson.h>
 #include <stddef.h>
 
 /* What a metric counts, and so how an expectation about it is written. */
@@ -47,6 +48,7 @@ struct names {
 	const struct metric_name *cgroup_metrics;
 	const struct metric_name *system_metrics;
 	const struct cgroup_key_name *cgroup_keys;
+	const json_t *profiles; /* of limits, as profiles_read() gives them; NULL: there are none */
 	/*
 	 * Are these arguments of a stressor good? argv[0] is its name, NULL at
 	 * the end. 0, or -EINVAL with what is wrong in why. Called once for each

@@ -51,6 +51,7 @@ def test_needs_come_from_the_cells(lab):
     (lab.tmp / "libexec/oomlab").symlink_to(OOMLAB.parent)
     where.mkdir(parents=True)
     (where.parent / "kernels").symlink_to(ROOT / "guest/kernels")
+    (where.parent / "cgroups").symlink_to(ROOT / "cgroups")
     head = "scenario: {0}\nsource: row A1\nprocesses: {{hog: {{run: [malloc]{1}}}}}\n"
     (where / "a.yaml").write_text(head.format("a", ", oom_score_adj: -5") + "sysctl: {vm.swappiness: 0}\n"
                                   "cgroups: {x: {memory.max: 1M, memory.high: 1M}}\n")
@@ -78,6 +79,16 @@ def test_a_scenario_says_what_it_shows_and_is_held_to_a_number(lab, path):
     assert len(comment) >= 2 and all(line.startswith("#") for line in comment), "a comment above says what is seen, and why"
     expectations = body.partition("\nexpect:")[2]
     assert re.search(r"\b(min|max|near): |\bis: [0-9]", expectations), "no expectation with a number"
+
+
+def test_each_profile_is_listed_and_has_a_scenario():
+    names = {path.stem for path in (ROOT / "cgroups/profiles").glob("*.yaml")}
+    profiles = {one["name"]: one for one in listed("profiles", "--json")}
+    assert profiles.keys() == names
+    assert profiles["k8s-burstable"]["cgroups"]["app"]["memory.high"] == "0.1 * request + 0.9 * limit"
+    assert all(name in listed("profiles") for name in names)
+    text = "".join((ROOT / path).read_text() for path in FILES)
+    assert {name for name in names if not re.search(rf"profile: (\[.*)?\b{name}\b", text)} == set()
 
 
 def test_coverage_is_what_the_scenarios_say():

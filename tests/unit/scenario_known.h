@@ -67,7 +67,7 @@ static int known_check_kernel(void *user, const char *kernel, char *why, size_t 
 	return -EINVAL;
 }
 
-static const struct names known = {
+static struct names known = {
 	.stressors = known_stressors,
 	.outcomes = known_outcomes,
 	.process_metrics = known_process_metrics,
