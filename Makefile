@@ -18,7 +18,7 @@ DYN    := -lcgroup -lfyaml -ljansson -larchive -lkmod -lxxhash
 
 LIB_C    := $(wildcard lib/*.c)
 CORE_C   := $(wildcard cgroups/*.c harness/engine/*.c harness/oracle/*.c)
-HOST_C   := $(wildcard harness/*.c harness/scenario/*.c harness/places/*.c harness/output/*.c) $(filter-out guest/agent.c guest/park.c,$(wildcard guest/*.c))
+HOST_C   := $(wildcard harness/*.c harness/scenario/*.c harness/places/*.c harness/output/*.c) $(filter-out guest/agent.c guest/park.c guest/root.c,$(wildcard guest/*.c))
 STRESS_C := $(wildcard stressors/*.c)
 UNIT_C   := $(wildcard tests/unit/*_test.c)
 obj       = $(patsubst %.c,$(B)/obj/%.o,$(1))
@@ -70,7 +70,7 @@ $(B)/oomlab-lockstep.so: harness/places/lockstep/lockstep.c Makefile
 
 # libcgroup reads user names in functions that are never called here; the linker warns about them all the same.
 # Its --no-warnings would let undefined symbols pass too, so what it says is shown if it fails.
-$(B)/oomlab-agent: $(call static,guest/agent.c guest/devices.c guest/park.c guest/tune.c $(CORE_C)) $(B)/libstatic.a
+$(B)/oomlab-agent: $(call static,guest/agent.c guest/devices.c guest/park.c guest/root.c guest/tune.c $(CORE_C)) $(B)/libstatic.a
 	$(call say,LD)
 	$(Q)$(CC) -static -Wl,--gc-sections $(LDFLAGS) -o $@ $^ -lcgroup -ljansson 2>$@.said || \
 		{ cat $@.said >&2; rm -f $@ $@.said; exit 1; }

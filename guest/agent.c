@@ -11,6 +11,7 @@
 #include "guest/devices.h"
 #include "guest/initramfs.h"
 #include "guest/park.h"
+#include "guest/root.h"
 #include "guest/tune.h"
 #include "harness/engine/engine.h"
 #include "lib/blackbox.h"
@@ -235,8 +236,21 @@ static int use_data(struct blackbox *bb, const json_t *machine, struct err *e)
 	return 0;
 }
 
-static int run_trial(struct blackbox *bb, const json_t *machine, struct err *e)
+/* Has any process a program of the user's? */
+static bool wants_programs(const json_t *spec)
 {
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach (json_object_get(spec, "processes"), i, one)
+		if (json_object_get(one, "exec"))
+			return true;
+	return false;
+}
+
+static int run_trial(struct blackbox *bb, const json_t *spec, struct err *e)
+{
+	const json_t *machine = json_object_get(spec, "machine");
 	char swap[DEVICE_PATH_MAX];
 	struct engine_setup setup = { .box = *bb,
 				      .stress_path = INITRAMFS_STRESS,
@@ -255,6 +269,10 @@ static int run_trial(struct blackbox *bb, const json_t *machine, struct err *e)
 		return r;
 	setup.swap_path = swap[0] ? swap : NULL;
 	r = make_cgroups(machine, e);
+	if (r == 0 && wants_programs(spec)) {
+		setup.root = ROOT_PATH;
+		r = root_make(bb, e);
+	}
 	if (r < 0)
 		return r;
 	return engine_run(&setup, e);
@@ -298,7 +316,7 @@ static int run_spec(struct blackbox *bb, const struct timespec *up, const struct
 		r = start_cpus(machine, e);
 		park_turn((uint64_t)json_number(machine, "seed", 0));
 		if (r == 0)
-			r = run_trial(bb, machine, e);
+			r = run_trial(bb, spec, e);
 	}
 	json_decref(spec);
 	return r;

@@ -67,25 +67,36 @@ static void uuid_bytes(const char *text, uint8_t ret[UUID_BYTES])
 	}
 }
 
-bool device_holds_data(const char *path)
+bool device_holds(const char *path, const char *uuid_text)
 {
 	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
 	uint8_t super[UUID_AT + UUID_BYTES], uuid[UUID_BYTES];
 
 	if (fd < 0 || pread(fd, super, sizeof(super), SUPERBLOCK) != (ssize_t)sizeof(super))
 		return false;
-	uuid_bytes(DEVICE_DATA_UUID, uuid);
+	uuid_bytes(uuid_text, uuid);
 	return super[MAGIC_AT] == EXT_MAGIC_0 && super[MAGIC_AT + 1] == EXT_MAGIC_1 &&
 	       memcmp(super + UUID_AT, uuid, UUID_BYTES) == 0;
 }
 
-static bool is_data(const char *dir, const char *name)
+static bool holds(const char *name, const char *uuid)
 {
 	char path[DEVICE_PATH_MAX];
 
-	(void)dir;
 	snprintf(path, sizeof(path), "/dev/%s", name);
-	return device_holds_data(path);
+	return device_holds(path, uuid);
+}
+
+static bool is_data(const char *dir, const char *name)
+{
+	(void)dir;
+	return holds(name, DEVICE_DATA_UUID);
+}
+
+static bool is_programs(const char *dir, const char *name)
+{
+	(void)dir;
+	return holds(name, DEVICE_PROGRAMS_UUID);
 }
 
 static bool is_swap_disk(const char *dir, const char *name)
@@ -96,10 +107,10 @@ static bool is_swap_disk(const char *dir, const char *name)
 	return strcmp(serial, DEVICE_SWAP_SERIAL) == 0;
 }
 
-/* Which of two is pmem0 depends on who of libnvdimm's threads is first. */
+/* Which of several is pmem0 depends on who of libnvdimm's threads is first. */
 static bool is_swap_pmem(const char *dir, const char *name)
 {
-	return strncmp(name, "pmem", 4) == 0 && !is_data(dir, name);
+	return strncmp(name, "pmem", 4) == 0 && !is_data(dir, name) && !is_programs(dir, name);
 }
 
 static bool is_zram(const char *dir, const char *name)
@@ -162,6 +173,17 @@ int device_data(const json_t *machine, char ret[DEVICE_PATH_MAX], struct err *e)
 	if (device_find(BLOCK, is_data, name) < 0)
 		return err_set(e, EOPNOTSUPP,
 			       "this kernel shows no %s with the file system for data in " BLOCK, kind);
+	snprintf(ret, DEVICE_PATH_MAX, "/dev/%s", name);
+	return 0;
+}
+
+int device_programs(char ret[DEVICE_PATH_MAX], struct err *e)
+{
+	char name[NAME_MAX + 1];
+
+	if (device_find(BLOCK, is_programs, name) < 0)
+		return err_set(e, EOPNOTSUPP,
+			       "this kernel shows no persistent memory (pmem) with the programs in " BLOCK);
 	snprintf(ret, DEVICE_PATH_MAX, "/dev/%s", name);
 	return 0;
 }

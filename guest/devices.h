@@ -11,9 +11,10 @@
 
 #define DEVICE_LINE_MAX 4096
 
-/* What its disk for swap calls itself, and the UUID of its file system for data, by which devices are told apart. */
-#define DEVICE_SWAP_SERIAL "oomlabswap"
-#define DEVICE_DATA_UUID   "6f6f6d6c-6162-4461-7461-000000000001"
+/* What its disk for swap calls itself, and the UUIDs of its file systems, by which devices are told apart. */
+#define DEVICE_SWAP_SERIAL   "oomlabswap"
+#define DEVICE_DATA_UUID     "6f6f6d6c-6162-4461-7461-000000000001"
+#define DEVICE_PROGRAMS_UUID "6f6f6d6c-6162-4461-7461-000000000002"
 
 /* A small file of sysfs without its newline; "" when it cannot be read. */
 void device_line(char ret[DEVICE_LINE_MAX], const char *dir, const char *name, const char *file);
@@ -32,7 +33,10 @@ int device_swap(const json_t *machine, char ret[DEVICE_PATH_MAX], struct err *e)
 /* Likewise of the one with the machine's file system for data (machine.data). */
 int device_data(const json_t *machine, char ret[DEVICE_PATH_MAX], struct err *e);
 
-/* True if that device holds the file system with DEVICE_DATA_UUID. */
-bool device_holds_data(const char *path);
+/* Path of the one with the programs of the user's processes. */
+int device_programs(char ret[DEVICE_PATH_MAX], struct err *e);
+
+/* True if that device holds the file system with that UUID. */
+bool device_holds(const char *path, const char *uuid);
 
 #endif

@@ -6,6 +6,7 @@
 #include "harness/places/guest_launch.h"
 #include "harness/places/guest_machine.h"
 #include "harness/places/image.h"
+#include "harness/places/programs.h"
 #include "harness/places/qemu.h"
 #include "harness/places/snapshot.h"
 #include "lib/blackbox.h"
@@ -38,15 +39,20 @@ int guest_qemu_version(char *ret, size_t room)
 	return status == 0 && ret[0] ? 0 : -EIO;
 }
 
-static bool has_programs(const json_t *spec)
+/* What it takes on this machine to make file systems for a guest. */
+static int can_make_images(const json_t *spec, struct err *why)
 {
-	const json_t *one;
-	size_t i;
+	char program[PATH_LEN_MAX];
 
-	json_array_foreach (json_object_get(spec, "processes"), i, one)
-		if (json_object_get(one, "exec"))
-			return true;
-	return false;
+	if (guest_data(spec) && paths_program(IMAGE_PROGRAM, program) < 0)
+		return err_set(why, EOPNOTSUPP,
+			       "machine.data: " IMAGE_PROGRAM " is not installed: apt-get install e2fsprogs");
+	if (programs_wanted(spec) &&
+	    (paths_program(IMAGE_PROGRAM, program) < 0 || paths_program(PROGRAMS_FILLER, program) < 0))
+		return err_set(why, EOPNOTSUPP,
+			       "exec: " IMAGE_PROGRAM " and " PROGRAMS_FILLER
+			       " are not installed: apt-get install e2fsprogs");
+	return 0;
 }
 
 static int guest_can(const json_t *spec, const struct place_options *o, struct err *why)
@@ -56,14 +62,11 @@ static int guest_can(const json_t *spec, const struct place_options *o, struct e
 	char program[PATH_LEN_MAX];
 	struct kernel k;
 
-	if (has_programs(spec))
-		return err_set(why, EOPNOTSUPP, "exec: a guest has no programs but stressors");
 	if (paths_program(QEMU_PROGRAM, program) < 0)
 		return err_set(why, EOPNOTSUPP,
 			       QEMU_PROGRAM " is not installed: apt-get install qemu-system-x86");
-	if (guest_data(spec) && paths_program(IMAGE_PROGRAM, program) < 0)
-		return err_set(why, EOPNOTSUPP,
-			       "machine.data: " IMAGE_PROGRAM " is not installed: apt-get install e2fsprogs");
+	if (can_make_images(spec, why) < 0)
+		return -EOPNOTSUPP;
 	if (kernels_find(json_text(machine, "kernel", NULL), &k, why) < 0)
 		return -EOPNOTSUPP;
 	if (guest_memory(spec) < k.memory_min_bytes)
@@ -73,6 +76,8 @@ static int guest_can(const json_t *spec, const struct place_options *o, struct e
 		return err_set(why, EOPNOTSUPP, "machine.deterministic: not with a 32-bit kernel (%s)",
 			       k.name);
 	if (guest_programs(&k, program, program, why) == -EOPNOTSUPP)
+		return -EOPNOTSUPP;
+	if (programs_fit(spec, strcmp(k.arch, "i386") == 0 ? 32 : 64, why) < 0)
 		return -EOPNOTSUPP;
 	if (guest_machine_fits(spec, o->accel, why) < 0)
 		return -EOPNOTSUPP;
@@ -115,6 +120,7 @@ static int guest_prepare(const json_t *spec, const struct place_options *o, stru
 {
 	struct module_list modules;
 	struct kernel k;
+	uint64_t bytes;
 	int r;
 
 	r = kernels_find(json_text(guest_machine(spec), "kernel", NULL), &k, why);
@@ -125,6 +131,8 @@ static int guest_prepare(const json_t *spec, const struct place_options *o, stru
 	if (r < 0)
 		return r;
 	modules_free(&modules);
+	if (programs_wanted(spec) && (r = programs_image(spec, &bytes, why)) < 0)
+		return r;
 	if (!o->cold)
 		warn_of_cold_boots(spec);
 	if (!o->accel || strcmp(o->accel, "tcg") == 0 || guest_deterministic(spec))

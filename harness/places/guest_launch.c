@@ -4,6 +4,7 @@
 #include "harness/places/guest_machine.h"
 #include "harness/places/image.h"
 #include "harness/places/keeper.h"
+#include "harness/places/programs.h"
 #include "lib/files.h"
 #include "lib/json.h"
 #include "lib/paths.h"
@@ -71,6 +72,8 @@ struct parts {
 	struct kernel kernel;
 	char console[PATH_LEN_MAX], log[PATH_LEN_MAX], append[GUEST_APPEND_MAX];
 	int initramfs, swap, data;
+	int programs; /* not to be closed */
+	uint64_t programs_bytes;
 };
 
 static int make_parts(const json_t *spec, const char *dir, struct parts *p, struct err *e)
@@ -92,6 +95,8 @@ static int make_parts(const json_t *spec, const char *dir, struct parts *p, stru
 	if (r >= 0 && guest_data(spec))
 		r = p->data = image_data(dir, guest_data_bytes(spec),
 					 guest_data_kind(spec)->backing == DISK_IMAGE, e);
+	if (r >= 0 && programs_wanted(spec))
+		r = p->programs = programs_image(spec, &p->programs_bytes, e);
 	return r < 0 ? r : 0;
 }
 
@@ -114,6 +119,8 @@ static int hand_over(const json_t *spec, const struct parts *p, const char *box_
 			   .data_fd = p->data,
 			   .data_bytes = guest_data_bytes(spec),
 			   .data_pmem = guest_data(spec) && guest_data_kind(spec)->backing == DISK_NVDIMM,
+			   .programs_fd = p->programs,
+			   .programs_bytes = p->programs_bytes,
 			   .box_path = box_path,
 			   .console_path = p->console,
 			   .log_path = p->log,
@@ -122,7 +129,7 @@ static int hand_over(const json_t *spec, const struct parts *p, const char *box_
 		.spec = text,
 		/* With KVM a boot is quick, and the state depends on the host's CPU. */
 		.snapshots = !cold && !kvm,
-		.snapshot_bytes_max = guest_host_memory(spec),
+		.snapshot_bytes_max = guest_host_memory(spec) + p->programs_bytes,
 	};
 
 	if (!text)
@@ -137,7 +144,7 @@ static int hand_over(const json_t *spec, const struct parts *p, const char *box_
 int guest_launch(const json_t *spec, const char *dir, const char *box_path, bool kvm, bool cold,
 		 pid_t *ret_pid, struct err *e)
 {
-	struct parts p = { .initramfs = -1, .swap = -1, .data = -1 };
+	struct parts p = { .initramfs = -1, .swap = -1, .data = -1, .programs = -1 };
 	int r;
 
 	r = make_parts(spec, dir, &p, e);

@@ -2,6 +2,7 @@
 #include "harness/places/guest_machine.h"
 
 #include "harness/places/guest.h"
+#include "harness/places/programs.h"
 #include "lib/json.h"
 #include "lib/units.h"
 
@@ -21,22 +22,24 @@
 #define DETERMINISTIC_SLOWER 8
 
 /* ext4 sums with crc32c, which was in a module of its own before 6.15; not every kernel has both built in. */
-static const char *const data_modules[] = { "-crc32c_generic", "ext4" };
+static const char *const ext4_modules[] = { "-crc32c_generic", "ext4" };
+
+enum { KIND_DISK, KIND_PMEM, KIND_ZRAM };
 
 static const struct disk_kind kinds[] = {
-	{ "disk",
-	  DISK_IMAGE,
-	  1,
-	  { "virtio_pci", "virtio_blk" },
-	  NULL,
-	  "a disk completes when the host says so: use kind pmem" },
+	[KIND_DISK] = { "disk",
+			DISK_IMAGE,
+			1,
+			{ "virtio_pci", "virtio_blk" },
+			NULL,
+			"a disk completes when the host says so: use kind pmem" },
 	/*
 	 * libnvdimm leaves out what 2M does not divide. The device is above 4G, for which the kernel would lay
 	 * 64M of RAM aside (swiotlb) although no device here reads memory by itself.
 	 */
-	{ "pmem", DISK_NVDIMM, 2 << 20, { "nfit", "nd_pmem" }, " swiotlb=noforce", NULL },
+	[KIND_PMEM] = { "pmem", DISK_NVDIMM, 2 << 20, { "nfit", "nd_pmem" }, " swiotlb=noforce", NULL },
 	/* Before 6.12 its compressor is a module that nothing depends on, and a guest has no modprobe. */
-	{ "zram", DISK_NOTHING, 4096, { "-lzo-rle", "zram" }, NULL, NULL },
+	[KIND_ZRAM] = { "zram", DISK_NOTHING, 4096, { "-lzo-rle", "zram" }, NULL, NULL },
 };
 
 const json_t *guest_machine(const json_t *spec)
@@ -101,6 +104,12 @@ const struct disk_kind *guest_data_kind(const json_t *spec)
 	return kind_of(guest_data(spec));
 }
 
+/* What the user's programs lie on: a device whose contents cost the guest no RAM and take none of its time. */
+static const struct disk_kind *programs_kind(const json_t *spec)
+{
+	return programs_wanted(spec) ? &kinds[KIND_PMEM] : NULL;
+}
+
 static bool is_nvdimm(const struct disk_kind *kind)
 {
 	return kind && kind->backing == DISK_NVDIMM;
@@ -124,7 +133,8 @@ static void add_module(struct guest_modules *list, const char *name)
 
 void guest_modules(const json_t *spec, struct guest_modules *ret)
 {
-	const struct disk_kind *disks[] = { guest_swap_kind(spec), guest_data_kind(spec) };
+	const struct disk_kind *disks[] = { guest_swap_kind(spec), guest_data_kind(spec),
+					    programs_kind(spec) };
 	const char *compressor = json_text(json_object_get(guest_machine(spec), "zswap"), "compressor", NULL);
 	size_t i, k;
 
@@ -132,8 +142,8 @@ void guest_modules(const json_t *spec, struct guest_modules *ret)
 	for (i = 0; i < sizeof(disks) / sizeof(disks[0]); i++)
 		for (k = 0; disks[i] && disks[i]->modules[k]; k++)
 			add_module(ret, disks[i]->modules[k]);
-	for (i = 0; guest_data(spec) && i < sizeof(data_modules) / sizeof(data_modules[0]); i++)
-		add_module(ret, data_modules[i]);
+	for (i = 0; (disks[1] || disks[2]) && i < sizeof(ext4_modules) / sizeof(ext4_modules[0]); i++)
+		add_module(ret, ext4_modules[i]);
 	if (!compressor)
 		return;
 	/* By the alias under which the kernel itself asks for it. Whether it has it is seen after boot. */
@@ -212,17 +222,16 @@ int guest_command_line(const json_t *spec, char ret[GUEST_APPEND_MAX], struct er
 {
 	const json_t *machine = guest_machine(spec);
 	bool v1 = strcmp(json_text(machine, "cgroup", "v2"), "v1") == 0;
-	const struct disk_kind *swap = guest_swap_kind(spec), *data = guest_data_kind(spec);
-	const struct disk_kind *first = swap && swap->cmdline ? swap : data;
+	bool nvdimm =
+		is_nvdimm(guest_swap_kind(spec)) || is_nvdimm(guest_data_kind(spec)) || programs_kind(spec);
 	const char *more = json_text(machine, "cmdline", "");
 	bool fixed = guest_deterministic(spec);
 
 	if (snprintf(ret, GUEST_APPEND_MAX, "console=ttyS0 panic=-1 no_timer_check%s%s%s%s%s%s",
 		     fixed ? " nokaslr norandmaps" : "",
 		     fixed && json_number(machine, "cpus", 1) > 1 ? " maxcpus=1" : "",
-		     first && first->cmdline ? first->cmdline : "",
-		     v1 ? " cgroup_enable=memory swapaccount=1" : "", more[0] ? " " : "",
-		     more) >= GUEST_APPEND_MAX)
+		     nvdimm ? kinds[KIND_PMEM].cmdline : "", v1 ? " cgroup_enable=memory swapaccount=1" : "",
+		     more[0] ? " " : "", more) >= GUEST_APPEND_MAX)
 		return err_set(e, E2BIG, "the kernel command line is longer than %d bytes",
 			       GUEST_APPEND_MAX - 1);
 	return 0;

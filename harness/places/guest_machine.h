@@ -42,7 +42,7 @@ const struct disk_kind *guest_data_kind(const json_t *spec);
 /* Bytes of the host's memory that the guest can come to use: its RAM, and disks that are memory as well. */
 uint64_t guest_host_memory(const json_t *spec);
 
-#define GUEST_MODULES_MAX 8
+#define GUEST_MODULES_MAX 12
 
 /* Modules a guest needs, as modules_resolve() takes them: NULL-terminated. */
 struct guest_modules {

@@ -14,7 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define MKE2FS_MS (60 * 1000)
+#define MKE2FS_MS   (60 * 1000)
+#define DATA_INODES 1024
 
 static int make(const char *dir, const char *what, uint64_t bytes, bool take_space, struct err *e)
 {
@@ -56,17 +57,22 @@ static const char *last_words(char *text)
 	return start;
 }
 
+struct filesystem {
+	const char *what; /* for messages */
+	const char *uuid;
+	uint64_t offset, bytes; /* where in the file it is */
+	uint64_t inodes;
+};
+
 /*
  * Everything that mke2fs would take from its configuration, the clock or chance
  * is said: times, UUID, seed of the directories' hashes, features, inodes. No
  * journal, whose thread and writes would be part of every trial; inode tables
  * are whole, so that no thread of the kernel's has to finish them.
  */
-static int format(int fd, uint64_t bytes, struct err *e)
+static int format(int fd, const struct filesystem *fs, struct err *e)
 {
-	static const char options[] =
-		"hash_seed=" DEVICE_DATA_UUID ",lazy_itable_init=0,nodiscard,root_owner=0:0";
-	char program[PATH_LEN_MAX], path[64], blocks[32], size[UNITS_TEXT_MAX];
+	char program[PATH_LEN_MAX], path[64], blocks[32], count[32], options[192], size[UNITS_TEXT_MAX];
 	const char *const command[] = { "/usr/bin/env",
 					"E2FSPROGS_FAKE_TIME=1767225600",
 					"MKE2FS_CONFIG=/dev/null",
@@ -80,13 +86,13 @@ static int format(int fd, uint64_t bytes, struct err *e)
 					"-I",
 					"256",
 					"-N",
-					"1024",
+					count,
 					"-m",
 					"0",
 					"-O",
 					"none,extent,filetype,sparse_super,large_file",
 					"-U",
-					DEVICE_DATA_UUID,
+					fs->uuid,
 					"-E",
 					options,
 					path,
@@ -99,22 +105,41 @@ static int format(int fd, uint64_t bytes, struct err *e)
 		return err_set(e, ENOENT, IMAGE_PROGRAM " is not installed: apt-get install e2fsprogs");
 	/* Ours, not its own: the descriptor is closed in it. */
 	snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)getpid(), fd);
-	snprintf(blocks, sizeof(blocks), "%llu", (unsigned long long)(bytes / 4096));
+	snprintf(options, sizeof(options),
+		 "hash_seed=%s,lazy_itable_init=0,nodiscard,root_owner=0:0,offset=%llu", fs->uuid,
+		 (unsigned long long)fs->offset);
+	snprintf(count, sizeof(count), "%llu", (unsigned long long)fs->inodes);
+	snprintf(blocks, sizeof(blocks), "%llu", (unsigned long long)(fs->bytes / 4096));
 	r = capture(command, MKE2FS_MS, &text, &status, e);
 	if (r < 0)
-		return err_prefix(e, "data image: mke2fs");
+		return err_prefix(e, "%s image: mke2fs", fs->what);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return 0;
-	return err_set(e, EIO, "data image of %s: mke2fs failed: %s", size_format(size, bytes),
+	return err_set(e, EIO, "%s image of %s: mke2fs failed: %s", fs->what, size_format(size, fs->bytes),
 		       last_words(text));
 }
 
-int image_data(const char *dir, uint64_t bytes, bool written, struct err *e)
+static int make_formatted(const char *dir, const struct filesystem *fs, bool take_space, struct err *e)
 {
-	int fd = make(dir, "data", bytes, written, e);
-	int r = fd < 0 ? fd : format(fd, bytes, e);
+	int fd = make(dir, fs->what, fs->offset + fs->bytes, take_space, e);
+	int r = fd < 0 ? fd : format(fd, fs, e);
 
 	if (r < 0 && fd >= 0)
 		close(fd);
 	return r < 0 ? r : fd;
+}
+
+int image_data(const char *dir, uint64_t bytes, bool written, struct err *e)
+{
+	const struct filesystem fs = { "data", DEVICE_DATA_UUID, 0, bytes, DATA_INODES };
+
+	return make_formatted(dir, &fs, written, e);
+}
+
+int image_filesystem(const char *dir, const char *uuid, uint64_t offset, uint64_t bytes, uint64_t inodes,
+		     struct err *e)
+{
+	const struct filesystem fs = { "programs", uuid, offset, bytes, inodes };
+
+	return make_formatted(dir, &fs, true, e);
 }

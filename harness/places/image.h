@@ -27,4 +27,11 @@ int image_blank(const char *dir, const char *what, uint64_t bytes, struct err *e
  */
 int image_data(const char *dir, uint64_t bytes, bool written, struct err *e);
 
+/*
+ * For programs: such a file system with that UUID and room for that many files,
+ * which begins that far into the file. All of its space is taken.
+ */
+int image_filesystem(const char *dir, const char *uuid, uint64_t offset, uint64_t bytes, uint64_t inodes,
+		     struct err *e);
+
 #endif

@@ -106,39 +106,49 @@ static uint64_t data_pmem_bytes(const struct qemu_setup *s)
 	return s->data_fd >= 0 && s->data_pmem ? s->data_bytes : 0;
 }
 
-static void add_nvdimm(struct args *a, const char *backend, const char *id)
+static uint64_t programs_bytes(const struct qemu_setup *s)
 {
+	return s->programs_fd >= 0 ? s->programs_bytes : 0;
+}
+
+static bool has_nvdimm(const struct qemu_setup *s)
+{
+	return s->pmem_bytes || data_pmem_bytes(s) || programs_bytes(s);
+}
+
+/* fd: the image it starts with, -1: zeros; 0 bytes: there is none. */
+static void add_nvdimm(struct args *a, const char *id, uint64_t bytes, int fd)
+{
+	if (!bytes)
+		return;
 	add(a, "-object");
-	add(a, "%s", backend);
+	if (fd < 0)
+		add(a, "memory-backend-ram,id=%s,size=%" PRIu64 "K", id, bytes / 1024);
+	else
+		add(a, "memory-backend-file,id=%s,share=off,size=%" PRIu64 "K,mem-path=/dev/fd/%d", id,
+		    bytes / 1024, fd);
 	add(a, "-device");
 	add(a, "nvdimm,memdev=%s", id);
 }
 
 /*
  * A persistent memory device is in a slot beyond the RAM. QEMU adds what aligning the slot takes to maxmem by
- * itself. What the guest writes to the one with data stays in QEMU's memory (share=off), and so goes into snapshots.
+ * itself. What the guest writes to one with an image stays in QEMU's memory (share=off), and so goes into snapshots.
  */
 static void add_memory(struct args *a, const struct qemu_setup *s)
 {
-	uint64_t ram = s->memory_bytes / 1024, swap = s->pmem_bytes / 1024, data = data_pmem_bytes(s) / 1024;
-	char backend[128];
+	uint64_t swap = s->pmem_bytes, data = data_pmem_bytes(s), programs = programs_bytes(s);
 
 	add(a, "-m");
-	if (!swap && !data) {
-		add(a, "%" PRIu64 "K", ram);
+	if (!has_nvdimm(s)) {
+		add(a, "%" PRIu64 "K", s->memory_bytes / 1024);
 		return;
 	}
-	add(a, "%" PRIu64 "K,slots=%d,maxmem=%" PRIu64 "K", ram, !!swap + !!data, ram + swap + data);
-	if (swap) {
-		snprintf(backend, sizeof(backend), "memory-backend-ram,id=pmem,size=%" PRIu64 "K", swap);
-		add_nvdimm(a, backend, "pmem");
-	}
-	if (data) {
-		snprintf(backend, sizeof(backend),
-			 "memory-backend-file,id=data,share=off,size=%" PRIu64 "K,mem-path=/dev/fd/%d", data,
-			 s->data_fd);
-		add_nvdimm(a, backend, "data");
-	}
+	add(a, "%" PRIu64 "K,slots=%d,maxmem=%" PRIu64 "K", s->memory_bytes / 1024,
+	    !!swap + !!data + !!programs, (s->memory_bytes + swap + data + programs) / 1024);
+	add_nvdimm(a, "pmem", swap, -1);
+	add_nvdimm(a, "data", data, s->data_fd);
+	add_nvdimm(a, "programs", programs, s->programs_fd);
 }
 
 /*
@@ -167,7 +177,7 @@ static void add_machine(struct args *a, const struct qemu_setup *s)
 	add(a, "-sandbox");
 	add(a, "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny");
 	add(a, "-machine");
-	add(a, "pc%s", s->pmem_bytes || data_pmem_bytes(s) ? ",nvdimm=on" : "");
+	add(a, "pc%s", has_nvdimm(s) ? ",nvdimm=on" : "");
 	add(a, "-accel");
 	add(a, "%s", s->kvm ? "kvm" : "tcg");
 	/*
@@ -277,6 +287,8 @@ static _Noreturn void exec_qemu(const struct qemu_setup *s, struct args *a, int 
 		fcntl(s->swap_fd, F_SETFD, 0);
 	if (s->data_fd >= 0)
 		fcntl(s->data_fd, F_SETFD, 0);
+	if (s->programs_fd >= 0)
+		fcntl(s->programs_fd, F_SETFD, 0);
 	if (s->deterministic)
 		setenv("LD_PRELOAD", a->lockstep, 1);
 	execv(a->v[0], a->v);
@@ -354,7 +366,7 @@ static int digest_image(XXH3_state_t *state, int fd, struct err *e)
 		at += n;
 	}
 	if (!piece || n < 0 || (at < 0 && errno != ENXIO))
-		return err_errno(e, piece ? errno : ENOMEM, "data image");
+		return err_errno(e, piece ? errno : ENOMEM, "image");
 	return 0;
 }
 
@@ -370,6 +382,7 @@ static int digest_args(XXH3_state_t *state, const struct qemu_setup *s, struct e
 	same.initramfs_fd = same.qmp_fd = 0;
 	same.swap_fd = s->swap_fd < 0 ? -1 : 0;
 	same.data_fd = s->data_fd < 0 ? -1 : 0;
+	same.programs_fd = s->programs_fd < 0 ? -1 : 0;
 	same.incoming = false;
 	r = make_args(&a, &same, e);
 	if (r < 0)
@@ -405,6 +418,8 @@ int qemu_digest(const struct qemu_setup *s, unsigned char ret[QEMU_DIGEST_BYTES]
 		r = digest_contents(state, s->initramfs_fd, "initramfs", e);
 	if (r == 0 && s->data_fd >= 0)
 		r = digest_image(state, s->data_fd, e);
+	if (r == 0 && s->programs_fd >= 0)
+		r = digest_image(state, s->programs_fd, e);
 	if (s->swap_fd >= 0 && fstat(s->swap_fd, &swap) == 0)
 		XXH3_128bits_update(state, &swap.st_size, sizeof(swap.st_size));
 	XXH128_canonicalFromHash(&digest, XXH3_128bits_digest(state));

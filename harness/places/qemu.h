@@ -26,8 +26,10 @@ struct qemu_setup {
 	uint64_t pmem_bytes; /* of a persistent memory device for swap; 0: none */
 	int data_fd;         /* image with the file system for data; -1: none */
 	uint64_t data_bytes; /* of that */
-	bool data_pmem; /* it is persistent memory, which starts with what the image holds; else a disk */
-	const char *box_path; /* the black box */
+	bool data_pmem;  /* it is persistent memory, which starts with what the image holds; else a disk */
+	int programs_fd; /* image with the user's programs, persistent memory as well; -1: none */
+	uint64_t programs_bytes; /* of that */
+	const char *box_path;    /* the black box */
 	uint64_t box_bytes;
 	const char *console_path; /* the serial console is appended to it */
 	const char *log_path;     /* gets QEMU's own output */
@@ -46,7 +48,7 @@ int qemu_start(const struct qemu_setup *s, pid_t *ret_pid, struct err *e);
 
 /*
  * A digest of everything that goes into a boot: QEMU, its firmware and options,
- * the contents of kernel, initramfs and data image. Not where the box and the logs are.
+ * the contents of kernel, initramfs and the images with files. Not where the box and the logs are.
  */
 int qemu_digest(const struct qemu_setup *s, unsigned char ret[QEMU_DIGEST_BYTES], struct err *e);
 

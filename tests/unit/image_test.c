@@ -69,7 +69,7 @@ static void blank(void **state)
 	assert_int_equal(st.st_size, 3 * M);
 	assert_int_equal(st.st_nlink, 0);
 	assert_int_equal(dir_is_empty(f->dir), 1);
-	assert_false(device_holds_data(path_of(fd)));
+	assert_false(device_holds(path_of(fd), DEVICE_DATA_UUID));
 	assert_int_equal(image_blank("/nonexistent", "swap", M, &f->e), -ENOENT);
 	assert_non_null(strstr(f->e.text, "swap image in /nonexistent: create: No such file"));
 }
@@ -87,15 +87,15 @@ static void data(void **state)
 	second = image_data(f->dir, 8 * M, false, &f->e);
 	assert_true(first >= 0 && second >= 0);
 	assert_int_equal(dir_is_empty(f->dir), 1);
-	assert_true(device_holds_data(path_of(first)));
+	assert_true(device_holds(path_of(first), DEVICE_DATA_UUID));
 	assert_int_equal(pread(first, one, 8 * M, 0), 8 * M);
 	assert_int_equal(pread(second, two, 8 * M, 0), 8 * M);
 	assert_memory_equal(one, two, 8 * M);
 	/* Another UUID is not ours, nor is one byte less of a superblock. */
 	assert_int_equal(pwrite(second, "x", 1, 1024 + 0x68 + 15), 1);
-	assert_false(device_holds_data(path_of(second)));
+	assert_false(device_holds(path_of(second), DEVICE_DATA_UUID));
 	assert_int_equal(ftruncate(first, 1024 + 0x68 + 15), 0);
-	assert_false(device_holds_data(path_of(first)));
+	assert_false(device_holds(path_of(first), DEVICE_DATA_UUID));
 }
 
 static void too_small(void **state)
