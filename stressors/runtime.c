@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -279,6 +280,17 @@ bool stress_wait(struct stress *s, uint64_t ns)
 	return !stress_ended(s);
 }
 
+bool stress_stack(size_t bytes)
+{
+	uintptr_t to = ((uintptr_t)__builtin_frame_address(0) - bytes) & ~(uintptr_t)15;
+
+	/* The signal mask is 8 bytes of 64 signals, in 32 bits too. */
+	if (syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, to, 8) == 0)
+		return true;
+	errno = ENOMEM;
+	return false;
+}
+
 uint64_t stress_random(uint64_t *state)
 {
 	*state += 0x9e3779b97f4a7c15;
@@ -349,19 +361,31 @@ static void wait_for_ack(struct stress *s)
 	}
 }
 
-/* "VmRSS:	    1024 kB" of /proc/self/status, in bytes; 0 when it is not there. */
-static uint64_t own_rss(void)
+/* "VmRSS:	    1024 kB" */
+int64_t stress_own(const char *key)
 {
 	AUTO_CLOSE int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+	size_t len = strlen(key);
 	char text[4096];
 	const char *line;
 	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
 
 	if (n <= 0)
-		return 0;
+		return SHARED_UNKNOWN;
 	text[n] = 0;
-	line = strstr(text, "\nVmRSS:");
-	return line ? strtoull(line + 7, NULL, 10) << 10 : 0;
+	for (line = text; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (strncmp(line, key, len) == 0 && line[len] == ':')
+			return strtoll(line + len + 1, NULL, 10) << 10;
+	}
+	return SHARED_UNKNOWN;
+}
+
+int64_t stress_rise(const char *key, int64_t before)
+{
+	int64_t now = stress_own(key);
+
+	return now == SHARED_UNKNOWN || before == SHARED_UNKNOWN ? SHARED_UNKNOWN : now - before;
 }
 
 static void summary(const struct stress *s, enum phase end)
@@ -376,11 +400,12 @@ static void summary(const struct stress *s, enum phase end)
 	const char *how = end == PHASE_SIGNAL               ? strsignal(s->stopped_by)
 			  : end == PHASE_DONE && s->time_up ? "time is up"
 							    : ends[end];
+	int64_t own = stress_own("VmRSS");
 
 	say(STDOUT_FILENO, "%s: allocated %s (%llu bytes), touched %s (%llu bytes), VmRSS %s; %s\n",
 	    s->self->name, size_format(allocated, s->page->allocated_bytes),
 	    (unsigned long long)s->page->allocated_bytes, size_format(touched, s->page->touched_bytes),
-	    (unsigned long long)s->page->touched_bytes, size_format(rss, own_rss()), how);
+	    (unsigned long long)s->page->touched_bytes, size_format(rss, own < 0 ? 0 : (uint64_t)own), how);
 }
 
 /* The values it measured, by hand a line each. */

@@ -134,6 +134,19 @@ enum phase stress_hold(struct stress *s);
 /* This machine lacks what it needs, which the words say: PHASE_UNMET, in a trial a skip with that reason. */
 enum phase stress_unmet(struct stress *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/*
+ * What the kernel says that this process has: a kB value of /proc/self/status, such as VmRSS, in bytes; and what that
+ * has risen by since. SHARED_UNKNOWN: it does not say.
+ */
+int64_t stress_own(const char *key);
+int64_t stress_rise(const char *key, int64_t before);
+
+/*
+ * Whether the stack may grow by so much from here on, else false and ENOMEM. Writing past its end would be
+ * SIGSEGV; a system call that is made to write there fails instead, by the same expand_stack() of mm/mmap.c.
+ */
+bool stress_stack(size_t bytes);
+
 /* The next of a sequence that depends on *state alone: splitmix64. */
 uint64_t stress_random(uint64_t *state);
 
