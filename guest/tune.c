@@ -16,7 +16,7 @@
 #define ZSWAP           "/sys/module/zswap/parameters/"
 #define NODES           "/sys/devices/system/node/"
 #define VALUE_MAX       96
-#define SETTINGS_MAX    16 /* 6 files and 9 of 8 nodes */
+#define SETTINGS_MAX    16 /* 7 files and 9 of 8 nodes */
 #define CRYPTO_MAX      (256u << 10)
 #define HUGE_PAGE_BYTES (2 << 20)
 
@@ -78,6 +78,7 @@ static void list_zswap(struct settings *s, const json_t *zswap)
 static void list_kernel(struct settings *s, const json_t *machine)
 {
 	const json_t *mglru = json_object_get(machine, "mglru");
+	const json_t *ksm = json_object_get(machine, "ksm");
 	const char *thp = json_text(machine, "thp", NULL);
 	int64_t huge = json_number(machine, "hugepages", 0);
 	char number[24];
@@ -92,6 +93,9 @@ static void list_kernel(struct settings *s, const json_t *machine)
 	if (json_is_boolean(mglru))
 		add(s, WRITTEN, "MGLRU", "mglru", MM "lru_gen/enabled", json_is_true(mglru) ? "y" : "n")
 			->without = json_is_false(mglru);
+	if (json_is_boolean(ksm))
+		add(s, WRITTEN, "KSM", "ksm", MM "ksm/run", json_is_true(ksm) ? "1" : "0")->without =
+			json_is_false(ksm);
 	list_zswap(s, json_object_get(machine, "zswap"));
 }
 

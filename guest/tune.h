@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a scenario's machine asks of a running kernel: huge pages, THP, MGLRU,
+ * What a scenario's machine asks of a running kernel: huge pages, THP, MGLRU, KSM,
  * zswap, and that the NUMA nodes are those QEMU was told of. A setting counts
  * when it reads back as it was wanted.
  */

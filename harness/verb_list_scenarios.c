@@ -84,6 +84,8 @@ static void machine_needs(json_t *needs, const json_t *machine)
 		need(needs, "THP %s", json_text(machine, "thp", ""));
 	if (json_is_true(json_object_get(machine, "mglru")))
 		need(needs, "MGLRU");
+	if (json_is_true(json_object_get(machine, "ksm")))
+		need(needs, "KSM");
 	if (json_is_true(json_object_get(machine, "deterministic")))
 		need(needs, "a deterministic guest");
 }

@@ -54,6 +54,8 @@ static const struct key keys[] = {
 	  "transparent huge pages; null: as the kernel has them" },
 	{ "machine.mglru", &kind_bool, "null", 0, 0, "false|true",
 	  "multi-generational LRU; null: as the kernel has it" },
+	{ "machine.ksm", &kind_bool, "null", 0, 0, "false|true",
+	  "identical pages that were offered are merged; null: as the kernel has it, which is not" },
 	{ "machine.cgroup", &kind_choice, "v2", 0, 0, "v1|v2",
 	  "version of the hierarchy that has the memory controller" },
 	{ "machine.cmdline", &kind_cmdline, "\"\"", 0, 512, NULL, "appended to the kernel's command line" },

@@ -56,7 +56,7 @@ def test_needs_come_from_the_cells(lab):
     (where / "a.yaml").write_text(head.format("a", ", oom_score_adj: -5") + "sysctl: {vm.swappiness: 0}\n"
                                   "cgroups: {x: {memory.max: 1M, memory.high: 1M}}\n")
     (where / "b.yaml").write_text(head.format("b", "") + "machine: {memory: 64M, cpus: 2, nodes: [32M, 32M], "
-                                  "hugepages: 2M, thp: never, mglru: true, cgroup: v1, zswap: {}}\ncgroups: {x: {}}\n"
+                                  "hugepages: 2M, thp: never, mglru: true, ksm: true, cgroup: v1, zswap: {}}\ncgroups: {x: {}}\n"
                                   "matrix: {machine.swap: [null, {size: 1M, kind: zram}, {size: 1M, kind: disk}]}\n")
     (where / "c.yaml").write_text(head.format("c", "") + "cgroups: {x: {}}\n"
                                   "faults: [{at: 1s, set: {cgroups.x.memory.swappiness: 1}}]\n")
@@ -65,7 +65,7 @@ def test_needs_come_from_the_cells(lab):
     needs = {one["name"]: one["needs"] for one in json.loads(done.stdout)["scenarios"]}
     assert needs == {
         "a": ["cgroup v2", "--allow-host-changes", "CAP_SYS_RESOURCE"],
-        "b": ["kernel debian:6.1", "2 CPUs", "2 NUMA nodes", "zswap", "huge pages", "THP never", "MGLRU", "cgroup v1",
+        "b": ["kernel debian:6.1", "2 CPUs", "2 NUMA nodes", "zswap", "huge pages", "THP never", "MGLRU", "KSM", "cgroup v1",
               "swap on zram", "swap on disk"],
         "c": ["cgroup v1"]}
 

@@ -91,7 +91,7 @@ static void test_defaults(void **state)
 	attempt_free(&a);
 }
 
-#define KEYS_DEFAULT "\"zswap\":null,\"hugepages\":0,\"thp\":null,\"mglru\":null,"
+#define KEYS_DEFAULT "\"zswap\":null,\"hugepages\":0,\"thp\":null,\"mglru\":null,\"ksm\":null,"
 #define GUEST_DEFAULT                                                                                             \
 	"\"memory\":268435456,\"cpus\":1,\"nodes\":[],\"distances\":[],\"swap\":null,\"data\":null," KEYS_DEFAULT \
 	"\"cgroup\":\"v2\",\"cmdline\":\"\",\"deterministic\":false,\"seed\":0}"
@@ -113,12 +113,13 @@ static void test_machine(void **state)
 		  "{\"kernel\":\"debian:6.1\",\"memory\":67108864,\"cpus\":1,\"nodes\":[33554432,33554432],\"distances\":[],"
 		  "\"swap\":{\"size\":1048576,\"kind\":\"disk\"},\"data\":null," KEYS_DEFAULT
 		  "\"cgroup\":\"v2\",\"cmdline\":\"\",\"deterministic\":false,\"seed\":0}" },
-		{ SMALL "machine:\n  nodes: [128M, 128M]\n  distances: [[10, 11], [255, 10]]\n  thp: never\n"
-			"  mglru: true\n  hugepages: 64M\n  zswap: {compressor: lz4, max_pool_percent: 30}\n",
+		{ SMALL
+		  "machine:\n  nodes: [128M, 128M]\n  distances: [[10, 11], [255, 10]]\n  thp: never\n"
+		  "  mglru: true\n  ksm: true\n  hugepages: 64M\n  zswap: {compressor: lz4, max_pool_percent: 30}\n",
 		  "\"guest\"",
 		  "{\"kernel\":\"debian:6.1\",\"memory\":268435456,\"cpus\":1,\"nodes\":[134217728,134217728],"
 		  "\"distances\":[[10,11],[255,10]],\"swap\":null,\"data\":null,\"zswap\":{\"enabled\":true,\"compressor\":\"lz4\","
-		  "\"max_pool_percent\":30},\"hugepages\":67108864,\"thp\":\"never\",\"mglru\":true,"
+		  "\"max_pool_percent\":30},\"hugepages\":67108864,\"thp\":\"never\",\"mglru\":true,\"ksm\":true,"
 		  "\"cgroup\":\"v2\",\"cmdline\":\"\",\"deterministic\":false,\"seed\":0}" },
 		{ SMALL "machine: {data: {size: 64M}}\n", "\"guest\"",
 		  "{\"kernel\":\"debian:6.1\",\"memory\":268435456,\"cpus\":1,\"nodes\":[],\"distances\":[],"
@@ -127,7 +128,7 @@ static void test_machine(void **state)
 		{ SMALL "machine: {zswap: {}, thp: ~}\n", "\"guest\"",
 		  "{\"kernel\":\"debian:6.1\",\"memory\":268435456,\"cpus\":1,\"nodes\":[],\"distances\":[],"
 		  "\"swap\":null,\"data\":null,\"zswap\":{\"enabled\":true,\"compressor\":null,\"max_pool_percent\":null},"
-		  "\"hugepages\":0,\"thp\":null,\"mglru\":null,"
+		  "\"hugepages\":0,\"thp\":null,\"mglru\":null,\"ksm\":null,"
 		  "\"cgroup\":\"v2\",\"cmdline\":\"\",\"deterministic\":false,\"seed\":0}" },
 	};
 	size_t i;

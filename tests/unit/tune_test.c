@@ -16,6 +16,7 @@
 
 #define THP        "/sys/kernel/mm/transparent_hugepage/enabled"
 #define MGLRU      "/sys/kernel/mm/lru_gen/enabled"
+#define KSM        "/sys/kernel/mm/ksm/run"
 #define HUGE       "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
 #define ENABLED    "/sys/module/zswap/parameters/enabled"
 #define COMPRESSOR "/sys/module/zswap/parameters/compressor"
@@ -124,11 +125,13 @@ static void nothing_there(void **state)
 	tunes(t, "{}", 0, NULL);
 	tunes(t, "{'thp': null, 'mglru': null, 'hugepages': 0, 'zswap': null, 'nodes': [], 'distances': []}",
 	      0, NULL);
-	tunes(t, "{'thp': 'never', 'mglru': false, 'zswap': {'enabled': false}, 'nodes': [1]}", 0, NULL);
+	tunes(t, "{'thp': 'never', 'mglru': false, 'ksm': false, 'zswap': {'enabled': false}, 'nodes': [1]}",
+	      0, NULL);
 	recorded(t, "");
 	tunes(t, "{'thp': 'madvise'}", -EOPNOTSUPP,
 	      "machine.thp: this kernel has no transparent huge pages (no " THP ")");
 	tunes(t, "{'mglru': true}", -EOPNOTSUPP, "machine.mglru: this kernel has no MGLRU (no " MGLRU ")");
+	tunes(t, "{'ksm': true}", -EOPNOTSUPP, "machine.ksm: this kernel has no KSM (no " KSM ")");
 	tunes(t, "{'hugepages': 2097152}", -EOPNOTSUPP,
 	      "machine.hugepages: this kernel has no huge pages of 2M (no " HUGE ")");
 	tunes(t, "{'zswap': {'enabled': true}}", -EOPNOTSUPP,
@@ -143,11 +146,12 @@ static void all_as_wanted(void **state)
 
 	put(t, HUGE, "0\n");
 	put(t, MGLRU, "n\n");
+	put(t, KSM, "0\n");
 	put(t, ENABLED, "N\n");
 	put(t, COMPRESSOR, "lzo\n");
 	put(t, PERCENT, "20\n");
 	tunes(t,
-	      "{'hugepages': 33554432, 'mglru': true, 'zswap': {'enabled': true, 'compressor': 'lz4', 'max_pool_percent': 30}}",
+	      "{'hugepages': 33554432, 'mglru': true, 'ksm': true, 'zswap': {'enabled': true, 'compressor': 'lz4', 'max_pool_percent': 30}}",
 	      0, NULL);
 	holds(t, HUGE, "16");
 	holds(t, ENABLED, "Y\n"); /* a plain file is not cut */
@@ -156,6 +160,7 @@ static void all_as_wanted(void **state)
 		t,
 		"{\"event\":\"machine\",\"key\":\"hugepages\",\"wanted\":\"16\",\"was\":\"0\",\"got\":\"16\"}\n"
 		"{\"event\":\"machine\",\"key\":\"mglru\",\"wanted\":\"y\",\"was\":\"n\",\"got\":\"y\"}\n"
+		"{\"event\":\"machine\",\"key\":\"ksm\",\"wanted\":\"1\",\"was\":\"0\",\"got\":\"1\"}\n"
 		"{\"event\":\"machine\",\"key\":\"zswap.max_pool_percent\",\"wanted\":\"30\",\"was\":\"20\",\"got\":\"30\"}\n"
 		"{\"event\":\"machine\",\"key\":\"zswap.compressor\",\"wanted\":\"lz4\",\"was\":\"lzo\",\"got\":\"lz4\"}\n"
 		"{\"event\":\"machine\",\"key\":\"zswap.enabled\",\"wanted\":\"Y\",\"was\":\"N\",\"got\":\"Y\"}\n");
