@@ -132,7 +132,7 @@ int stress_open(struct stress *s, struct err *e)
 	r = shared_open(s, e);
 	if (r == 0)
 		r = values_open(s, e);
-	if (r == 0 && option(s, "verify"))
+	if (r == 0 && (option(s, "verify") || s->self->verifies))
 		r = verify_open(s, e);
 	if (r < 0)
 		return r;

@@ -56,6 +56,7 @@ struct stressor {
 	const char *const *needs;          /* ended by NULL; NULL: nothing special */
 	const struct option_info *options; /* besides the common ones */
 	const struct value_info *values;   /* NULL: none */
+	bool verifies;                     /* it works as with --verify, always */
 	/* Rules between options, NULL if there are none: -EINVAL with one line in e. */
 	int (*check)(const struct stress *s, struct err *e);
 	/* Works until an end and returns it: PHASE_DONE, _ENOMEM, _SIGNAL, _ERROR or _UNMET. */
