@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from lab import EXIT_PASS, EXIT_SKIP, EXIT_USAGE, GUEST_WAIT_S, OOMLAB, ROOT
+from lab import EXIT_FAIL, EXIT_PASS, EXIT_SKIP, EXIT_USAGE, GUEST_WAIT_S, OOMLAB, ROOT
 
 FILES = sorted(path.relative_to(ROOT) for path in (ROOT / "scenarios").rglob("*.y*ml"))
 # Rows that no scenario proves yet. Whoever adds one that does takes its row away.
@@ -16,6 +16,24 @@ MISSING = {"A3", "A4", "A5", "A7", "A8", "A9", "A10", "A11", "A12", "A13",
 
 KERNELS = ["debian_5.10", "debian_6.1", "debian_6.12", "debian_sid"]
 UPGRADE = ["cache-reclaim", "global-oom", "memcg-oom", "memory-high", "oom-score-adj", "swap"]
+
+# Settings under which a fact of the scenario is none any more, and the metric that must tell. Those on a path of the
+# matrix choose the cell.
+WRONG = [
+    ("memcg-limit", ["cgroups.app.memory.max=128M"], "hog.touched"),
+    ("nested-limit", ["machine.cgroup=v2", "processes.large.oom_score_adj=-1000", "stop.timeout=3s"], "victim"),
+    ("memory-oom-group", ["cgroups.app.memory.oom.group=1", "processes.helper.oom_score_adj=-1000"], "kills"),
+    ("memory-swap-max", ["machine.cgroup=v2", "cgroups.app.memory.swap.max=16M", "cgroups.app.memory.max=48M"],
+     "hog.touched"),
+    ("memory-reclaim", ["faults.0.set.cgroups.app.memory.reclaim=16M", "faults.0.at=1h"], "cgroup.app.swap_peak"),
+    ("systemd-slice", ["cgroups.app.high=32M", "cgroups.app.memory.high=max"], "cgroup.app.swap_peak"),
+    ("k8s-guaranteed", ["cgroups.pod.limit=64M"], "hog.touched"),
+    ("v1-swappiness", ["cgroups.app.memory.swappiness=0", "cgroups.app.memory.max=64M"], "hog.outcome"),
+    ("v1-oom-control", ["cgroups.app.memory.oom_control=1", "faults.0.at=1s",
+                        "faults.0.set.cgroups.app.memory.max=32M"], "hog.outcome"),
+    ("overcommit-one-block", ["sysctl.vm.overcommit_memory=2", "processes.hog.run.1=--block=200M",
+                              "sysctl.vm.overcommit_ratio=200"], "hog.outcome"),
+]
 
 
 def listed(topic, *words):
@@ -113,6 +131,22 @@ def test_kernel_upgrade_is_a_case_times_a_kernel(lab):
     run = lab.run("kernel-upgrade", "--list-cells")
     assert run.status == EXIT_PASS, run
     assert run.stdout.split() == [f"upgrade-{case}/kernel={kernel}/1" for case in UPGRADE for kernel in KERNELS]
+
+
+@pytest.mark.last
+def test_a_sample_of_the_catalogue_passes(lab, host, qemu):
+    run = lab.run("memcg-limit", "memory-oom-group", "memory-swap-max", "k8s-guaranteed", "v1-swappiness",
+                  "overcommit-one-block", "--jobs=2", seconds=2 * GUEST_WAIT_S)
+    assert run.status == EXIT_PASS, run
+
+
+@pytest.mark.last
+@pytest.mark.parametrize("name,settings,metric", WRONG, ids=[name for name, _, _ in WRONG])
+def test_a_wrong_setting_fails_the_verdict(lab, host, qemu, name, settings, metric):
+    run = lab.run(name, *[f"--set={one}" for one in settings], seconds=GUEST_WAIT_S)
+    assert run.status == EXIT_FAIL, run
+    failed = [one["that"] for one in run.trial().result["expectations"] if one["verdict"] == "fail"]
+    assert metric in failed
 
 
 @pytest.mark.last
