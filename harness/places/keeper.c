@@ -243,6 +243,12 @@ static int boot(struct kept *k, struct err *e)
 	int r;
 
 	r = start(k, "", 0, false, QMP_NO_DEADLINE, e);
+	/*
+	 * QEMU tells no events before it has been greeted, and a deterministic guest may have booted by then: QEMU's
+	 * main thread, which answers, waits for the CPU to be idle (places/lockstep).
+	 */
+	if (r == 0)
+		r = qmp_command(&k->qmp, "query-status", NULL, -1, QMP_NO_DEADLINE, e);
 	if (r == 0)
 		r = qmp_wait(&k->qmp, has_stopped, QMP_NO_DEADLINE, e);
 	/* A kernel with a pvpanic driver stops its machine as well when it panics. */

@@ -11,12 +11,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* {"timestamp": {...}, "event": "MIGRATION", "data": {"status": "completed"}} */
-static void note_event(struct qmp *q, const json_t *message)
+/*
+ * {"timestamp": {...}, "event": "MIGRATION", "data": {"status": "completed"}}
+ * {"return": {"status": "guest-panicked", "singlestep": false, "running": false}}
+ */
+static void note(struct qmp *q, const json_t *message)
 {
 	const char *event = json_text(message, "event", "");
+	const json_t *running = json_object_get(json_object_get(message, "return"), "running");
 
-	if (strcmp(event, "STOP") == 0)
+	if (strcmp(event, "STOP") == 0 || json_is_false(running))
 		q->stopped = true;
 	else if (strcmp(event, "GUEST_PANICKED") == 0)
 		q->panicked = true;
@@ -59,7 +63,7 @@ static int receive(struct qmp *q, uint64_t deadline_ns, struct err *e)
 	return 0;
 }
 
-/* The next message, noted if it is an event; the caller's to free. */
+/* The next message, with what it tells noted; the caller's to free. */
 static int next_message(struct qmp *q, uint64_t deadline_ns, json_t **ret, struct err *e)
 {
 	json_error_t where;
@@ -78,7 +82,7 @@ static int next_message(struct qmp *q, uint64_t deadline_ns, json_t **ret, struc
 	q->len -= line;
 	if (!*ret)
 		return err_set(e, EPROTO, "QEMU: not a QMP message: %s", where.text);
-	note_event(q, *ret);
+	note(q, *ret);
 	return 0;
 }
 

@@ -14,8 +14,8 @@
 
 struct qmp {
 	int fd;
-	/* what the events told so far */
-	bool stopped;       /* STOP, and no RESUME since */
+	/* what the events, and answers to query-status, told so far */
+	bool stopped;       /* STOP, or not running, and no RESUME since */
 	bool panicked;      /* GUEST_PANICKED, and no RESUME since */
 	char migration[32]; /* last status of a MIGRATION event; "": none */
 	size_t len;

@@ -93,6 +93,24 @@ static void test_events_before_the_answer_count(void **state)
 	assert_string_equal(q.migration, "completed");
 }
 
+/* A machine that had stopped before the greeting: no event will tell. */
+static void test_status_counts_as_an_event(void **state)
+{
+	struct err e = ERR_INIT;
+
+	(void)state;
+	assert_int_equal(begin(GREETING DONE), 0);
+	say("{\"return\": {\"status\": \"running\", \"singlestep\": false, \"running\": true}}\r\n");
+	assert_int_equal(qmp_command(&q, "query-status", NULL, -1, soon(), &e), 0);
+	assert_false(q.stopped);
+	say("{\"return\": {\"status\": \"guest-panicked\", \"singlestep\": false, \"running\": false}}\r\n");
+	assert_int_equal(qmp_command(&q, "query-status", NULL, -1, soon(), &e), 0);
+	assert_int_equal(qmp_wait(&q, has_stopped, soon(), &e), 0);
+	say(EVENT("RESUME", "") DONE);
+	assert_int_equal(qmp_command(&q, "cont", NULL, -1, soon(), &e), 0);
+	assert_false(q.stopped);
+}
+
 static void test_lines_in_pieces(void **state)
 {
 	struct err e = ERR_INIT;
@@ -188,6 +206,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(test_hello, finish),
 		cmocka_unit_test_teardown(test_events_before_the_answer_count, finish),
+		cmocka_unit_test_teardown(test_status_counts_as_an_event, finish),
 		cmocka_unit_test_teardown(test_lines_in_pieces, finish),
 		cmocka_unit_test_teardown(test_a_refusal_is_an_error_with_its_words, finish),
 		cmocka_unit_test_teardown(test_end_and_silence, finish),
