@@ -260,6 +260,7 @@ static void test_image(void **state)
 {
 	struct fixture *f = *state;
 	char path[PATH_LEN_MAX], odd[PATH_LEN_MAX], request[2 * PATH_LEN_MAX];
+	const struct timespec times[2] = { { 1234567890, 0 }, { 1234567890, 0 } };
 	uint64_t bytes = 0, again = 0;
 	json_t *spec;
 	char *text;
@@ -269,6 +270,7 @@ static void test_image(void **state)
 	if (paths_program(PROGRAMS_FILLER, path) < 0 || paths_program(IMAGE_PROGRAM, path) < 0)
 		skip();
 	strcpy(path, script(f, "run", "#!/bin/sh\n"));
+	assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
 	assert_int_equal(mkdir(in_dir(f, "more"), 0755), 0);
 	strcpy(odd, in_dir(f, "more/a \"b\" 'c' $d;e"));
 	assert_int_equal(file_write(odd, "odd", 3, &f->e), 0);
@@ -293,6 +295,8 @@ static void test_image(void **state)
 	snprintf(request, sizeof(request), "stat %s", path);
 	ask(fd, request, &text);
 	assert_non_null(strstr(text, "Mode:  0755"));
+	snprintf(request, sizeof(request), " mtime: 0x%08x:", 1234567890);
+	assert_non_null(strstr(text, request));
 	free(text);
 	ask(fd, "stat /bin/sh", &text);
 	assert_non_null(strstr(text, "Fast link dest: \"dash\""));
