@@ -27,7 +27,7 @@
 #define BYTES_MAX       (8ULL << 30)
 #define ENV_MAX         256
 #define FILLER_MS       (10 * 60 * 1000)
-#define SCRIPT_BYTES    (128L << 10) /* what is echoed of it must fit into what is captured */
+#define SCRIPT_BYTES    (512L << 10) /* what is echoed of it must fit into what is captured */
 #define IMAGE_EPOCH     "E2FSPROGS_FAKE_TIME=1767225600"
 #define FILLER_SAID_MAX 200
 
