@@ -19,6 +19,8 @@
 #include <unistd.h>
 
 #define OUTPUT_BYTES_MAX 65536
+#define OUTPUT_PIECE     1280   /* each byte may become six in an event */
+#define NO_TEXT          '\xff' /* in place of a NUL byte; an event shows both as U+FFFD */
 #define EXEC_TIMEOUT_MS  20000
 #define DRAIN_READS_MAX  64 /* as much as a pipe holds, unless its children go on writing */
 
@@ -348,8 +350,8 @@ void process_maps(const struct process *p, struct recorder *rec)
 
 bool process_output(struct process *p, struct recorder *rec)
 {
-	char text[2048];
-	ssize_t n = read(p->output, text, sizeof(text) - 1);
+	char text[OUTPUT_PIECE + 1], *nul;
+	ssize_t n = read(p->output, text, OUTPUT_PIECE);
 	struct jsonw *w;
 
 	if (n <= 0)
@@ -358,6 +360,8 @@ bool process_output(struct process *p, struct recorder *rec)
 		return true;
 	p->output_bytes += (size_t)n;
 	text[n] = 0;
+	while ((nul = memchr(text, 0, (size_t)n)))
+		*nul = NO_TEXT;
 	w = event_begin(rec, "output");
 	jsonw_str(w, "process", p->spec->name);
 	jsonw_str(w, "text", text);

@@ -70,6 +70,13 @@ static int parse_program(struct spec_process *p, const json_t *one, struct err *
 	p->stdin_file = json_text(input, "file", NULL);
 	if (!p->program || parse_run(json_object_get(one, "exec"), &p->argv) < 0)
 		return bad(e, "a program without a path or without words");
+	/* A path relative to the scenario's folder would lead it elsewhere; Python finds its library by it. */
+	if (strchr(p->argv[0], '/')) {
+		free(p->argv[0]);
+		p->argv[0] = strdup(p->program);
+	}
+	if (!p->argv[0])
+		return bad(e, "out of memory");
 	return parse_env(json_object_get(one, "env"), &p->env) < 0 ? bad(e, "a program's environment") : 0;
 }
 

@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import subprocess
 
 import pytest
 
@@ -32,6 +33,7 @@ processes:
   nothing: {{exec: [wc, -c]}}
   files: {{exec: [cat, "{{tmp}}/sub/data.txt", "{{tmp}}/sub/deep/more.txt"], files: [sub]}}
   script: {{exec: [./sub/say.sh, it]}}
+  zeroth: {{exec: [./sub/link, /proc/self/cmdline]}}
   seven: {{exec: [sh, -c, exit 7]}}
   signalled: {{exec: [sh, -c, "kill -TERM $$"]}}
   long: {{exec: [seq, 10000]}}
@@ -49,6 +51,7 @@ def given(lab):
     script = lab.tmp / "sub/say.sh"
     script.write_text("#!/bin/sh\necho \"$0 says $1\"\n")
     script.chmod(0o755)
+    (lab.tmp / "sub/link").symlink_to("/bin/cat")
     return lab.scenario(GIVEN.replace("{tmp}", str(lab.tmp)))
 
 
@@ -61,6 +64,8 @@ def check_given(lab, trial):
     assert text_of(trial, "nothing") == "0\n"
     assert text_of(trial, "files") == "data\nmore\n"
     assert text_of(trial, "script") == f"{lab.tmp}/sub/say.sh says it\n"
+    # A path that leads there from everywhere; bytes that are no text are shown as such.
+    assert text_of(trial, "zeroth") == f"{lab.tmp}/sub/link\ufffd/proc/self/cmdline\ufffd"
     assert text_of(trial, "own_path") == f"{lab.tmp}/sub/say.sh says own\n"
     assert text_of(trial, "long") == "".join(f"{i}\n" for i in range(1, 10001))
 
@@ -229,6 +234,19 @@ processes:
     rows = trial.rows("system.csv")
     assert rows[-1]["meminfo.Cached"] - rows[0]["meminfo.Cached"] < 2 * M
     assert trial.process("app")["exit_code"] == 0
+
+
+def test_virtual_environment(lab, qemu):
+    subprocess.run(["/usr/bin/python3", "-m", "venv", "--without-pip", lab.tmp / "ve"], check=True, timeout=60)
+    packages = next((lab.tmp / "ve/lib").glob("python3*/site-packages"))
+    (packages / "mine.py").write_text("x = 42\n")
+    run = lab.run(lab.scenario(f"""
+scenario: venv
+{IN_GUEST}
+processes: {{app: {{exec: [ve/bin/python, -c, "import mine, sys; print(mine.x, sys.prefix)"]}}}}
+"""), seconds=GUEST_WAIT_S)
+    assert run.status == EXIT_PASS, run
+    assert text_of(run.trial(), "app") == f"42 {lab.tmp}/ve\n"
 
 
 def test_64_bits_on_a_32_bit_kernel(lab, qemu):

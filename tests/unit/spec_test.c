@@ -78,11 +78,13 @@ static void program(void **state)
 	json_object_set_new(
 		value, "processes",
 		json("[{'name': 'p', 'exec': ['a', '-b'], 'program': '/bin/a', 'env': {'B': '1', 'A': ''},"
-		     " 'stdin': {'text': 'x'}}, {'name': 'q', 'exec': ['a'], 'program': '/bin/a',"
+		     " 'stdin': {'text': 'x'}}, {'name': 'q', 'exec': ['./a'], 'program': '/bin/a',"
 		     " 'stdin': {'file': '/f'}, 'files': ['/f']}]"));
 	assert_int_equal(parse(value, &s, NULL), 0);
 	assert_string_equal(s.processes[0].program, "/bin/a");
+	assert_string_equal(s.processes[0].argv[0], "a");
 	assert_string_equal(s.processes[0].argv[1], "-b");
+	assert_string_equal(s.processes[1].argv[0], "/bin/a");
 	assert_string_equal(s.processes[0].env[0], "B=1");
 	assert_string_equal(s.processes[0].env[1], "A=");
 	assert_null(s.processes[0].env[2]);
