@@ -163,9 +163,17 @@ static bool cgroup_key_ok(struct binder *b, const char *name, char why[WHY_MAX])
 /* A limit, or what a profile is named and given by. */
 static bool group_entry_ok(struct binder *b, const char *name, char why[WHY_MAX])
 {
-	if (b->known->profiles && (!strcmp(name, PROFILE_KEY) || profile_parameter(b, name)))
+	const char *words[PROFILE_WORDS_MAX + 1], *near;
+	size_t len;
+
+	profile_words(b, words);
+	if (name_find(name, words, sizeof(words[0])) || cgroup_key_ok(b, name, why))
 		return true;
-	return cgroup_key_ok(b, name, why);
+	near = name_nearest(name, words, sizeof(words[0]));
+	len = strlen(why);
+	if (near)
+		snprintf(why + len, WHY_MAX - len, "; or %s, of a profile", near);
+	return false;
 }
 
 /* What is written into a kernel file: one line. */

@@ -217,15 +217,19 @@ int profiles_read(const char *dir, const struct cgroup_key_name *keys, json_t **
 	return r;
 }
 
-bool profile_parameter(const struct binder *b, const char *name)
+void profile_words(const struct binder *b, const char *ret_words[PROFILE_WORDS_MAX + 1])
 {
-	const char *profile;
-	json_t *one;
+	const char *profile, *parameter;
+	json_t *one, *value;
+	size_t n = 0;
 
+	if (b->known->profiles)
+		ret_words[n++] = PROFILE_KEY;
 	json_object_foreach ((json_t *)b->known->profiles, profile, one)
-		if (json_object_get(json_object_get(one, "parameters"), name))
-			return true;
-	return false;
+		json_object_foreach (json_object_get(one, "parameters"), parameter, value)
+			if (n < PROFILE_WORDS_MAX)
+				ret_words[n++] = parameter;
+	ret_words[n] = NULL;
 }
 
 const json_t *profile_of(const struct binder *b, struct fy_node *group)

@@ -25,8 +25,10 @@ int profiles_read(const char *dir, const struct cgroup_key_name *keys, json_t **
 /* "0.1 * request + 0.9 * limit" in bytes, cut to pages, as text; "max" and whole numbers as they are; NULL: it is neither. */
 json_t *profile_value(const char *text, const json_t *parameters);
 
-/* Is name a parameter of any profile? */
-bool profile_parameter(const struct binder *b, const char *name);
+#define PROFILE_WORDS_MAX 64
+
+/* PROFILE_KEY and the parameters of all profiles, NULL at the end; nothing when there are no profiles. */
+void profile_words(const struct binder *b, const char *ret_words[PROFILE_WORDS_MAX + 1]);
 
 /* The profile of that group of the tree; NULL. */
 const json_t *profile_of(const struct binder *b, struct fy_node *group);

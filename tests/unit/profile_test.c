@@ -207,7 +207,9 @@ static void complaints(void **state)
 {
 	static const char *const cases[][2] = {
 		{ "{pod: {profile: q}}", "F:2:26: cgroups.pod.profile: no profile 'q'; there is: p\n" },
-		{ "{pod: {profile: p, hihg: 1M}}", "F:2:29: cgroups.pod: unknown cgroup key 'hihg'; " },
+		{ "{pod: {profile: p, hihg: 1M}}",
+		  "F:2:29: cgroups.pod: unknown cgroup key 'hihg'; allowed: memory.max, memory.swap.max, pids.max, "
+		  "memory.oom.group, cpuset.mems; or high, of a profile\n" },
 		{ "{pod: {profile: p, high: 10}}",
 		  "F:2:35: cgroups.pod.high: '10' is no value of a parameter; allowed: a number with B" },
 		{ "{pod: {high: 1M}}",
