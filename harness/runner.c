@@ -178,13 +178,18 @@ static uint64_t memory_available(void)
 /* One trial may always run; another one beside it only if both fit. */
 static bool fits(const struct runner *r, const struct job *next)
 {
+	bool alone = next->place == &place_host;
 	uint64_t wanted = memory_of(next);
 	size_t i, running = 0;
 
-	for (i = 0; i < r->count; i++)
-		running += r->jobs[i].state == JOB_RUNNING;
-	return running == 0 ||
-	       (running < r->at_once && wanted <= memory_available() / 100 * MEMORY_SHARE_PERCENT);
+	for (i = 0; i < r->count; i++) {
+		if (r->jobs[i].state != JOB_RUNNING)
+			continue;
+		running++;
+		alone = alone || r->jobs[i].place == &place_host;
+	}
+	return running == 0 || (running < r->at_once && !(alone && r->host_alone) &&
+				wanted <= memory_available() / 100 * MEMORY_SHARE_PERCENT);
 }
 
 static int start_more(struct runner *r, struct err *e)

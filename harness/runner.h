@@ -26,6 +26,7 @@ struct runner {
 	struct job *jobs;
 	size_t count;
 	unsigned int at_once; /* trials at a time */
+	bool host_alone;      /* trials on the host would measure others: nothing runs beside one */
 	bool keep_box;
 	const struct place_options *options;
 	const struct rundir *dir;

@@ -52,7 +52,7 @@ static const char help[] =
 	"  --deterministic        as --set machine.deterministic=true; trials of a cell must be the same\n"
 	"  --seed N               as --set machine.seed=N: another interleaving of deterministic trials\n"
 	"  --shard I/N            only the I-th of N shares of the cells; oomlab merge puts them together\n"
-	"  --jobs N               trials at a time (default: 1 on the host, else one a core)\n"
+	"  --jobs N               trials at a time (default: one a core, but one on the host runs alone)\n"
 	"  --out DIR              the run directory, absent or empty (default results/runs/<time>-<scenario>)\n"
 	"  --format F             table (default), tap, json\n"
 	"  --list-cells           print the cells and run nothing\n"
@@ -350,25 +350,12 @@ static bool anything_done(const struct run *r)
 	return false;
 }
 
-/* How many trials at a time. On the host they would measure each other, so there it takes a word of the
- * user's. */
-static unsigned int at_once(const struct run *r)
-{
-	size_t i;
-
-	if (r->jobs)
-		return (unsigned int)r->jobs;
-	for (i = 0; i < r->plan.count; i++)
-		if (r->plan.jobs[i].place == &place_host)
-			return 1;
-	return (unsigned int)sysconf(_SC_NPROCESSORS_ONLN);
-}
-
 static int execute(struct run *r, int argc, char **argv)
 {
 	struct runner runner = { .jobs = r->plan.jobs,
 				 .count = r->plan.count,
-				 .at_once = at_once(r),
+				 .at_once = (unsigned int)(r->jobs ? r->jobs : sysconf(_SC_NPROCESSORS_ONLN)),
+				 .host_alone = !r->jobs,
 				 .keep_box = r->keep_box,
 				 .options = &r->place_options,
 				 .dir = &r->dir,

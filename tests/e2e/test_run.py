@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
-from lab import (EXIT_BROKEN, EXIT_FAIL, EXIT_PASS, EXIT_SKIP, EXIT_USAGE, M, MEMSET_64M, OOMLAB, descendants, small,
-                 wait_until)
+from lab import (EXIT_BROKEN, EXIT_FAIL, EXIT_PASS, EXIT_SKIP, EXIT_USAGE, GUEST_WAIT_S, M, MEMSET_64M, OOMLAB, descendants,
+                 small, wait_until)
 
 pytestmark = pytest.mark.usefixtures("host")
 
@@ -36,6 +36,28 @@ def test_jobs(lab, jobs, together):
     wait_until("the end of all trials", ended, 60)
     assert live.wait().status == EXIT_PASS
     assert max(seen) == together
+
+
+@pytest.mark.last
+@pytest.mark.skipif(os.cpu_count() < 2, reason="one CPU: one trial at a time anyway")
+def test_jobs_of_both_places(lab, qemu):
+    """Guests run side by side, a trial on the host alone: it would measure them."""
+    text = small(name="guests", run="[malloc, --limit=1M, --hold=1s]").replace("host", "guest")
+    guest = lab.scenario(text, "guests.yaml")
+    host = lab.scenario(small(name="alone", run="[malloc, --limit=1M, --hold=700ms]"), "alone.yaml")
+    live = lab.start(guest, host, "--repeat", 2)
+    seen = set()
+
+    def ended():
+        names = [stat[0] for stat in descendants(live.pid).values() if stat[1] != "Z"]
+        seen.add((names.count("qemu-system-x86"), names.count("malloc")))
+        return live.process.poll() is not None
+
+    wait_until("the end of all trials", ended, GUEST_WAIT_S)
+    run = live.wait()
+    assert run.status == EXIT_PASS and run.json["verdicts"]["pass"] == 4, run
+    assert (2, 0) in seen and (0, 1) in seen
+    assert all(not (guests and hosts) and hosts < 2 for guests, hosts in seen), seen
 
 
 def test_matrix_and_set(lab):
