@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: MIT
 #include "harness/engine/process.h"
 
+#include "harness/engine/child.h"
 #include "harness/engine/maps.h"
 #include "lib/files.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -31,21 +30,8 @@ static const char *phase_name(uint32_t phase)
 	return phase < PHASE_COUNT ? phase_names[phase] : "unknown";
 }
 
-/* What the child gets: its ends of everything. */
-struct inherited {
-	int page, bell; /* of a stressor */
-	int input;      /* of a program with a text as its standard input */
-	int gate, output;
-};
-
-/* Why the child could not become what it is to be. */
-struct failure {
-	int errnum;
-	enum step { STEP_ROOT, STEP_STDIN, STEP_EXEC } step;
-};
-
 /* A stressor's page and bell. */
-static int make_shared(struct process *p, struct inherited *child)
+static int make_shared(struct process *p, struct child_ends *child)
 {
 	int bell[2];
 	void *page;
@@ -67,7 +53,7 @@ static int make_shared(struct process *p, struct inherited *child)
 }
 
 /* A text as a file without a name, charged to the engine. */
-static int make_input(const char *text, struct inherited *child)
+static int make_input(const char *text, struct child_ends *child)
 {
 	int r;
 
@@ -80,7 +66,7 @@ static int make_input(const char *text, struct inherited *child)
 	return r;
 }
 
-static int make_ends(struct process *p, struct inherited *child)
+static int make_ends(struct process *p, struct child_ends *child)
 {
 	int gate[2], out[2], r = 0;
 
@@ -102,88 +88,10 @@ static int make_ends(struct process *p, struct inherited *child)
 	return 0;
 }
 
-/* In the child: an ordinary process again, which dies with the engine. */
-static void become_ordinary(pid_t engine)
-{
-	sigset_t none;
-	int sig;
-
-	setpgid(0, 0);
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != engine)
-		_exit(127);
-	for (sig = 1; sig < 32; sig++)
-		signal(sig, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-/* The working directory keeps its path: what is mounted there is seen below the new root as well. */
-static int change_root(const char *root)
-{
-	char here[PATH_MAX];
-
-	if (!root)
-		return 0;
-	return !getcwd(here, sizeof(here)) || chroot(root) < 0 || chdir(here) < 0 ? -1 : 0;
-}
-
-static enum step become_stressor(const struct spec_process *spec, const char *stress_path,
-				 const struct inherited *child)
-{
-	char shared[sizeof(SHARED_ENV) + 32];
-	char *argv[256] = { (char *)"oomlab-stress" };
-	char *envp[] = { shared, (char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL };
-	int i;
-
-	for (i = 0; spec->argv[i] && i < 254; i++)
-		argv[i + 1] = spec->argv[i];
-	snprintf(shared, sizeof(shared), SHARED_ENV "=%d,%d", child->page, child->bell);
-	fcntl(child->page, F_SETFD, 0);
-	fcntl(child->bell, F_SETFD, 0);
-	dup2(open("/dev/null", O_RDONLY), 0);
-	execve(stress_path, argv, envp);
-	return STEP_EXEC;
-}
-
-static enum step become_program(const struct spec_process *spec, const char *root,
-				const struct inherited *child)
-{
-	int input = child->input;
-
-	if (change_root(root) < 0)
-		return STEP_ROOT;
-	if (input < 0)
-		input = open(spec->stdin_file ? spec->stdin_file : "/dev/null", O_RDONLY | O_CLOEXEC);
-	if (input < 0 || dup2(input, 0) < 0)
-		return STEP_STDIN;
-	execve(spec->program, spec->argv, spec->env);
-	return STEP_EXEC;
-}
-
-static void child_main(const struct spec_process *spec, const struct engine_setup *setup,
-		       const struct inherited *child, pid_t engine)
-{
-	struct failure failure;
-	char go;
-
-	become_ordinary(engine);
-	if (read(child->gate, &go, 1) != 1)
-		_exit(127);
-	dup2(child->output, 1);
-	dup2(child->output, 2);
-	failure.step = spec->program ? become_program(spec, setup->root, child)
-				     : become_stressor(spec, setup->stress_path, child);
-	failure.errnum = errno;
-	if (write(child->gate, &failure, sizeof(failure)) < 0)
-		_exit(126);
-	_exit(127);
-}
-
 int process_fork(struct process *p, const struct spec_process *spec, const struct engine_setup *setup,
 		 struct err *e)
 {
-	struct inherited child = { -1, -1, -1, -1, -1 };
+	struct child_ends child = { -1, -1, -1, -1, -1 };
 	pid_t engine = getpid();
 	int r;
 
@@ -219,7 +127,7 @@ int process_started(struct process *p, const struct engine_setup *setup, struct 
 {
 	const struct spec_process *spec = p->spec;
 	struct pollfd wait = { p->gate, POLLIN, 0 };
-	struct failure failure;
+	struct child_failure failure;
 	ssize_t n;
 
 	if (poll(&wait, 1, EXEC_TIMEOUT_MS) == 0)
@@ -231,9 +139,9 @@ int process_started(struct process *p, const struct engine_setup *setup, struct 
 	p->started = n != sizeof(failure);
 	if (p->started)
 		return 0;
-	if (failure.step == STEP_ROOT)
+	if (failure.step == CHILD_ROOT)
 		return err_errno(e, failure.errnum, "process %s: chroot %s", spec->name, setup->root);
-	if (failure.step == STEP_STDIN)
+	if (failure.step == CHILD_STDIN)
 		return err_errno(e, failure.errnum, "process %s: stdin %s", spec->name,
 				 spec->stdin_file ? spec->stdin_file : "/dev/null");
 	return err_errno(e, failure.errnum, "process %s: exec %s", spec->name,
