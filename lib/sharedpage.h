@@ -36,10 +36,14 @@ enum phase {
 		"start", "run", "hold", "done", "enomem", "signal", "error", "unmet"                         \
 	}
 
+/* Stored whole by one instruction, in 32 bits too. */
+typedef uint64_t __attribute__((aligned(8))) shared_u64;
+typedef int64_t __attribute__((aligned(8))) shared_i64;
+
 /* A metric of one stressor's own, in base units; SHARED_UNKNOWN until it knows. */
 struct shared_value {
 	char name[24]; /* NUL-terminated; "" ends the list */
-	int64_t value;
+	shared_i64 value;
 };
 
 struct shared_page {
@@ -47,13 +51,13 @@ struct shared_page {
 	uint32_t phase; /* enum phase; the bell rings at each change */
 	int32_t errnum;
 	uint32_t pad;
-	uint64_t allocated_bytes; /* asked for and granted */
-	uint64_t touched_bytes;   /* written at least once */
-	uint64_t check_errors;    /* bytes that did not read back as written */
-	char note[160];           /* one line for people, NUL-terminated */
-	uint64_t read_bytes;      /* read back, again and again */
-	uint64_t live_bytes;      /* of an allocator: granted and not given back */
-	uint64_t obtained_bytes;  /* and what it has from the system for that */
+	shared_u64 allocated_bytes; /* asked for and granted */
+	shared_u64 touched_bytes;   /* written at least once */
+	shared_u64 check_errors;    /* bytes that did not read back as written */
+	char note[160];             /* one line for people, NUL-terminated */
+	shared_u64 read_bytes;      /* read back, again and again */
+	shared_u64 live_bytes;      /* of an allocator: granted and not given back */
+	shared_u64 obtained_bytes;  /* and what it has from the system for that */
 	struct shared_value values[SHARED_VALUES_MAX];
 };
 

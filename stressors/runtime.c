@@ -164,7 +164,7 @@ void stress_phase(struct stress *s, enum phase phase)
 }
 
 /* Threads and children count on the same page, and the engine may look at any time. */
-static void add(uint64_t *total, uint64_t bytes)
+static void add(shared_u64 *total, uint64_t bytes)
 {
 	__atomic_fetch_add(total, bytes, __ATOMIC_RELAXED);
 }

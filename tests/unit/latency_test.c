@@ -93,5 +93,6 @@ int main(void)
 		cmocka_unit_test(very_many),
 	};
 
+	cmocka_set_message_output(CM_OUTPUT_TAP);
 	return cmocka_run_group_tests_name("latency", tests, NULL, NULL);
 }

@@ -372,20 +372,6 @@ static void test_reference(void **state)
 	}
 }
 
-static void test_shipped(void **state)
-{
-	struct scenario *s = load_good("scenarios/overcommit/overcommit-modes.yaml", NULL);
-
-	(void)state;
-	assert_int_equal(scenario_cells(s), 6);
-	assert_string_equal(scenario_place(s), "guest");
-	scenario_free(s);
-	s = load_good("scenarios/oom/memcg-limit.yaml", NULL);
-	assert_int_equal(scenario_cells(s), 1);
-	assert_string_equal(scenario_place(s), "host");
-	scenario_free(s);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -402,7 +388,6 @@ int main(void)
 		cmocka_unit_test(test_where_and_options),
 		cmocka_unit_test(test_run_checked_once),
 		cmocka_unit_test(test_reference),
-		cmocka_unit_test(test_shipped),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
