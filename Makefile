@@ -98,9 +98,10 @@ $(B)/bench-%: $(B)/obj/bench/%.o $(B)/harness.a $(B)/lib.a
 	$(call say,LD)
 	$(Q)$(CC) $(SAN_C) $(LDFLAGS) -o $@ $^ $(DYN)
 
-bench: all $(B)/bench-recorder $(B)/bench-kmsg_latency $(B)/bench-guest_start
+bench: all $(B)/bench-recorder $(B)/bench-kmsg_latency $(B)/bench-guest_start $(B)/bench-fill_bare
 	$(PYTHON) bench/run --build $(B)
 	$(PYTHON) bench/guests --build $(B)
+	$(PYTHON) bench/fill --build $(B)
 
 lint:
 	./ci/lint
