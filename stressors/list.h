@@ -3,6 +3,8 @@
 STRESSOR(malloc)
 STRESSOR(memset)
 STRESSOR(calloc)
+STRESSOR(frag_order)
+STRESSOR(frag_lifo)
 STRESSOR(file_clean)
 STRESSOR(staircase)
 STRESSOR(zero_page)

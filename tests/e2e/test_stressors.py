@@ -380,3 +380,22 @@ def test_lists():
     assert [line.split()[0] for line in stress("--list").stdout.splitlines()] == [one["name"] for one in listed]
     block = next(o for o in listed[0]["options"] if o["name"] == "block")
     assert (block["default"], block["default_value"], block["unit"]) == ("1M", M, "bytes")
+
+
+def wasted_with(name):
+    """Heap that is mapped while it holds what is left, and what the stressor says it has and wastes."""
+    with Engine(name, "--size=32M", "--block=2K", "--keep=256", "--verify", "--hold=forever") as engine:
+        engine.wait_for("hold")
+        heap = sum(int(line.split("-")[1].split()[0], 16) - int(line.split("-")[0], 16)
+                   for line in pathlib.Path(f"/proc/{engine.process.pid}/maps").read_text().splitlines()
+                   if line.endswith("[heap]"))
+        live, obtained, values = engine.numbers()
+        assert live == values["live"] == 128 << 10 and values["obtained_full"] >= 32 * M
+        assert obtained == values["obtained"] and values["wasted"] == obtained - live
+        assert abs(heap - obtained) < 256 << 10
+        assert engine.read()[2:5] == (32 * M, 32 * M, 0)
+    return values["wasted"]
+
+
+def test_frees_in_another_order_waste_a_hundred_times_as_much():
+    assert wasted_with("frag-order") >= 100 * wasted_with("frag-lifo") > 0

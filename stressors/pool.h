@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* Blocks of malloc's and a table of them that malloc knows nothing of, so that the heap holds what is measured alone. */
+#ifndef OOMLAB_STRESSORS_POOL_H
+#define OOMLAB_STRESSORS_POOL_H
+
+#include "stressors/stressor.h"
+
+struct pool {
+	struct stress *s;
+	void **blocks; /* in a mapping of its own; NULL: free */
+	size_t count;
+	size_t block_bytes;
+	uint64_t live_bytes;
+};
+
+/* A table for count blocks of block_bytes each; PHASE_RUN, or how it ended. */
+enum phase pool_open(struct pool *p, struct stress *s, size_t count, size_t block_bytes);
+
+/* Allocates and writes the i-th block; PHASE_RUN, or how it ended. */
+enum phase pool_fill(struct pool *p, size_t i);
+
+/* Reads it back with --verify, and frees it; false: end as a signal. */
+bool pool_free(struct pool *p, size_t i);
+
+/* What glibc's malloc has from the system, in its heaps and in mappings (mallinfo(3)). */
+uint64_t pool_obtained(void);
+
+/* Says so on the shared page: what is live, and what is obtained for it. */
+void pool_report(const struct pool *p);
+
+#endif
