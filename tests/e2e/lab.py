@@ -143,7 +143,8 @@ class Trial:
 
     @property
     def events(self):
-        return [json.loads(line) for line in (self.dir / "events.jsonl").read_text().splitlines()]
+        # Not splitlines(): what a program printed may hold other characters that end a line.
+        return [json.loads(line) for line in (self.dir / "events.jsonl").read_text().rstrip("\n").split("\n")]
 
     def event(self, name, **wanted):
         """The only event of that name with those members."""

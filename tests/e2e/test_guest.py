@@ -273,6 +273,7 @@ def test_32_bit_programs_missing(lab):
     for name in "oomlab", "oomlab-stress", "oomlab-agent":
         shutil.copy(OOMLAB.parent / name, lab.tmp / "build")
     (lab.tmp / "guest").symlink_to(ROOT / "guest")
+    (lab.tmp / "cgroups").symlink_to(ROOT / "cgroups")
     done = subprocess.run([lab.tmp / "build/oomlab", "run", lab.scenario(QUICK), "--kernel", "debian:6.1-686"],
                           capture_output=True, text=True, timeout=60, check=False,
                           env={**lab.env, "XDG_CACHE_HOME": str(lab.tmp / "cache")}, cwd=lab.tmp)
