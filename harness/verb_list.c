@@ -222,6 +222,9 @@ static void print_text(const json_t *list)
 			print_words("; rows ", json_object_get(one, "rows"));
 			print_words("; needs ", json_object_get(one, "needs"));
 			printf("]");
+		} else if (json_array_size(json_object_get(one, "needs"))) {
+			print_words(" [needs ", json_object_get(one, "needs"));
+			printf("]");
 		}
 		print_parameters(json_object_get(one, "parameters"));
 		printf("\n");

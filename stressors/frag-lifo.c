@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Row B1,  all above the kept ones goes back:ordered frees: the heap shrinks from its top (mallopt(3), M_TRIM_THRESHOLD). */
+/* Row B1, ordered frees: the heap shrinks from its top (mallopt(3), M_TRIM_THRESHOLD). */
 #include "stressors/frag.h"
 
 static enum phase run(struct stress *s)
@@ -9,7 +9,8 @@ static enum phase run(struct stress *s)
 
 const struct stressor stressor_frag_lifo = {
 	.name = "frag-lifo",
-	.about = "frees blocks in the opposite order of their allocation",
+	.about =
+		"frees blocks in the opposite order of their allocation, so that all above the kept ones goes back",
 	.options = frag_options,
 	.values = frag_values,
 	.check = frag_check,

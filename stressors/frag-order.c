@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Row B1,  hardly any of it goes back to the system:interleaved frees: what stays pins the pages around it (mallopt(3), M_TRIM_THRESHOLD). */
+/* Row B1, interleaved frees: what stays pins the heap around it, and hardly any goes back to the system. */
 #include "stressors/frag.h"
 
 static enum phase run(struct stress *s)
@@ -9,7 +9,7 @@ static enum phase run(struct stress *s)
 
 const struct stressor stressor_frag_order = {
 	.name = "frag-order",
-	.about = "frees blocks between others that stay",
+	.about = "frees blocks between others that stay, so that hardly any memory goes back to the system",
 	.options = frag_options,
 	.values = frag_values,
 	.check = frag_check,

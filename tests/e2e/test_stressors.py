@@ -12,8 +12,8 @@ import time
 
 import pytest
 
-from lab import memory_cgroup
-from stressing import (STRESS_32, M, WAIT_S, Engine, cached_bytes, disk, files_of, proc_bytes, program, program_path,
+from lab import OOMLAB, memory_cgroup
+from stressing import (STRESS, STRESS_32, M, WAIT_S, Engine, cached_bytes, disk, files_of, proc_bytes, program, program_path,
                        stress, summary)
 
 @pytest.mark.parametrize("name", ["malloc", "memset", "calloc"])
@@ -380,6 +380,15 @@ def test_lists():
     assert [line.split()[0] for line in stress("--list").stdout.splitlines()] == [one["name"] for one in listed]
     block = next(o for o in listed[0]["options"] if o["name"] == "block")
     assert (block["default"], block["default_value"], block["unit"]) == ("1M", M, "bytes")
+
+
+@pytest.mark.parametrize("program", [STRESS], indirect=True)
+def test_the_list_shows_what_each_needs():
+    listed = subprocess.run([OOMLAB, "list", "stressors"], capture_output=True, text=True, check=True).stdout
+    for one in json.loads(stress("--list", "--json").stdout)["stressors"]:
+        line, = (line for line in listed.splitlines() if line.split()[0] == one["name"])
+        assert one["about"] in line
+        assert line.endswith(f" [needs {', '.join(one['needs'])}]") if one["needs"] else "[needs" not in line
 
 
 def wasted_with(name):
