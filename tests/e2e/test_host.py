@@ -28,7 +28,9 @@ def limit_file(version, key):
 
 
 def test_memset_in_64m_is_oom_killed(lab, kernel_log):
-    run = lab.run(lab.scenario(MEMSET_64M))
+    # Slowly, so that a tick of 10 ms sees the last megabytes.
+    slowly = "processes.hog.run=[memset, --block=1M, --limit=192M, --pause=5ms]"
+    run = lab.run(lab.scenario(MEMSET_64M), "--set", slowly)
     assert run.status == EXIT_PASS, run
     trial, kills = run.trial(), kernel_log.kills()
     hog, result = trial.process(), trial.result

@@ -230,7 +230,7 @@ def test_file_clean_not_in_memory(monkeypatch):
 
 BAD = [
     ([], ["usage"]),
-    (["nosuch"], ["nosuch", "unknown stressor", "malloc, memset, calloc, file-clean"]),
+    (["nosuch"], ["nosuch", "unknown stressor", "malloc, memset, calloc, "]),
     (["memset", "--blok=1M"], ["--blok", "unknown option", "--block, --limit, --pause, --hold, --time, --verify"]),
     (["memset", "64M"], ["64M", "unknown option"]),
     (["memset", "-h"], ["unknown option"]),
