@@ -44,7 +44,7 @@ static uint64_t access_ns(volatile char *p)
 {
 	uint64_t start = clock_ns();
 
-	*p = *p;
+	*p |= 0;
 	return clock_ns() - start;
 }
 

@@ -346,6 +346,7 @@ static void test_same_bytes(void **state)
 
 static void test_fit(void **state)
 {
+	uint64_t bytes = 0;
 	struct fixture *f = *state;
 	json_t *spec = spec_of(script(f, "run", "#!/bin/sh\n"), "/etc");
 
@@ -354,7 +355,7 @@ static void test_fit(void **state)
 	json_decref(spec);
 	spec = spec_of("/nowhere/run", "/etc"); /* no skip: broken, when it is to be used */
 	assert_int_equal(programs_fit(spec, 32, &f->e), 0);
-	assert_int_equal(programs_image(spec, &(uint64_t){ 0 }, &f->e), -ENOENT);
+	assert_int_equal(programs_image(spec, &bytes, &f->e), -ENOENT);
 	assert_non_null(strstr(f->e.text, "processes.app: /nowhere/run"));
 	json_decref(spec);
 }
