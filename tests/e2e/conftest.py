@@ -4,6 +4,7 @@
 import fcntl
 import os
 import shutil
+import signal
 
 import pytest
 
@@ -11,6 +12,10 @@ import lab as lablib
 
 
 def pytest_configure(config):
+    # Whoever starts this in the background may have it ignore them, and what it starts would, too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGQUIT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
     config.addinivalue_line("markers", "last: what it looks at takes long; everything else is run meanwhile")
 
 
