@@ -61,6 +61,10 @@ static const struct row process_rows[] = {
 	  NULL },
 	{ { "minor_faults", METRIC_COUNT, "minor page faults" }, FROM_END, "minor_faults", NULL },
 	{ { "major_faults", METRIC_COUNT, "major page faults" }, FROM_END, "major_faults", NULL },
+	{ { "oom_score_adj", METRIC_COUNT, "what the kernel made of it before the start" },
+	  SPECIAL,
+	  NULL,
+	  NULL },
 	{ { "vmas", METRIC_COUNT, "mappings it had when it ended by itself" }, SPECIAL, NULL, NULL },
 	{ { "overhead", METRIC_BYTES,
 	    "private memory it had beyond what it allocated when it ended by itself: the program, malloc's headers" },
@@ -398,7 +402,9 @@ static json_t *process_value(const struct record *r, size_t index, const json_t 
 		return overhead(r, name);
 	if (!strcmp(row->metric.name, "user_reserve"))
 		return json_of(overcommit_user_reserve(r, index));
-	if (!strcmp(row->metric.name, "vmas"))
+	if (!strcmp(row->metric.name, "oom_score_adj"))
+		process = record_event(r, "spawn", "process", name);
+	else if (!strcmp(row->metric.name, "vmas"))
 		process = record_event(r, "maps", "process", name);
 	value = json_object_get(process, row->metric.name);
 	return value ? json_incref(value) : json_null();

@@ -37,8 +37,20 @@ static int change_root(const char *root)
 	return !getcwd(here, sizeof(here)) || chroot(root) < 0 || chdir(here) < 0 ? -1 : 0;
 }
 
-static enum child_step become_stressor(const struct spec_process *spec, const char *stress_path,
-				       const struct child_ends *child)
+/* Whose it is comes last, since others may not do the rest. The kernel forgets PR_SET_PDEATHSIG over it. */
+static const char *become_user(const struct settings *settings, pid_t engine)
+{
+	const char *refused = settings_become(settings);
+
+	if (refused)
+		return refused;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != engine)
+		_exit(127);
+	return NULL;
+}
+
+static void become_stressor(const struct spec_process *spec, int program, const struct child_ends *child)
 {
 	char shared[sizeof(SHARED_ENV) + 32];
 	char *argv[256] = { (char *)"oomlab-stress" };
@@ -50,24 +62,45 @@ static enum child_step become_stressor(const struct spec_process *spec, const ch
 	snprintf(shared, sizeof(shared), SHARED_ENV "=%d,%d", child->page, child->bell);
 	fcntl(child->page, F_SETFD, 0);
 	fcntl(child->bell, F_SETFD, 0);
-	dup2(open("/dev/null", O_RDONLY), 0);
-	execve(stress_path, argv, envp);
-	return CHILD_EXEC;
+	execveat(program, "", argv, envp, AT_EMPTY_PATH);
 }
 
-static enum child_step become_program(const struct spec_process *spec, const char *root,
-				      const struct child_ends *child)
+static int open_stdin(const struct spec_process *spec, int input)
 {
-	int input = child->input;
-
-	if (change_root(root) < 0)
-		return CHILD_ROOT;
 	if (input < 0)
 		input = open(spec->stdin_file ? spec->stdin_file : "/dev/null", O_RDONLY | O_CLOEXEC);
-	if (input < 0 || dup2(input, 0) < 0)
-		return CHILD_STDIN;
-	execve(spec->program, spec->argv, spec->env);
-	return CHILD_EXEC;
+	return input < 0 ? -1 : dup2(input, 0);
+}
+
+/* Fails with the step and, for a setting, its name. Stressors lie where their user may not look: opened before. */
+static struct child_failure become(const struct spec_process *spec, const struct engine_setup *setup,
+				   const struct child_ends *child, pid_t engine)
+{
+	struct child_failure f = { .step = CHILD_SETTING };
+	int stressor = -1;
+
+	f.setting = settings_apply(&spec->settings);
+	if (f.setting)
+		return f;
+	f.step = CHILD_ROOT;
+	if (spec->program && change_root(setup->root) < 0)
+		return f;
+	f.step = CHILD_STDIN;
+	if (open_stdin(spec, child->input) < 0)
+		return f;
+	f.step = CHILD_EXEC;
+	if (!spec->program)
+		stressor = open(setup->stress_path, O_PATH | O_CLOEXEC);
+	if (!spec->program && stressor < 0)
+		return f;
+	f.setting = become_user(&spec->settings, engine);
+	if (f.setting)
+		f.step = CHILD_SETTING;
+	else if (spec->program)
+		execve(spec->program, spec->argv, spec->env);
+	else
+		become_stressor(spec, stressor, child);
+	return f;
 }
 
 void child_main(const struct spec_process *spec, const struct engine_setup *setup,
@@ -81,8 +114,7 @@ void child_main(const struct spec_process *spec, const struct engine_setup *setu
 		_exit(127);
 	dup2(child->output, 1);
 	dup2(child->output, 2);
-	failure.step = spec->program ? become_program(spec, setup->root, child)
-				     : become_stressor(spec, setup->stress_path, child);
+	failure = become(spec, setup, child, engine);
 	failure.errnum = errno;
 	if (write(child->gate, &failure, sizeof(failure)) < 0)
 		_exit(126);

@@ -18,7 +18,9 @@ struct child_ends {
 /* Why the child could not become what it is to be: written to its gate. */
 struct child_failure {
 	int errnum;
-	enum child_step { CHILD_ROOT, CHILD_STDIN, CHILD_EXEC } step;
+	enum child_step { CHILD_SETTING, CHILD_ROOT, CHILD_STDIN, CHILD_EXEC } step;
+	const char
+		*setting; /* of settings_apply() or _become(): the child's memory is a copy of its parent's */
 };
 
 /* All that the child does; engine is its parent, without which it ends. */

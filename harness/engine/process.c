@@ -139,6 +139,10 @@ int process_started(struct process *p, const struct engine_setup *setup, struct 
 	p->started = n != sizeof(failure);
 	if (p->started)
 		return 0;
+	if (failure.step == CHILD_SETTING) {
+		settings_refused(&spec->settings, failure.setting, failure.errnum, e);
+		return err_prefix(e, "process %s", spec->name);
+	}
 	if (failure.step == CHILD_ROOT)
 		return err_errno(e, failure.errnum, "process %s: chroot %s", spec->name, setup->root);
 	if (failure.step == CHILD_STDIN)

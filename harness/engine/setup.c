@@ -172,19 +172,31 @@ static int swap_on(struct trial_run *t, struct err *e)
 /* The child has the engine's value by inheritance; a process that names none gets 0. */
 static int set_adj(const struct process *p, struct err *e)
 {
+	const char *file = p->spec->old_adj ? "oom_adj" : "oom_score_adj";
 	char path[PATH_LEN_MAX], text[16];
 	struct err why = ERR_INIT;
 	int r;
 
-	path_format(path, "/proc/%d/oom_score_adj", (int)p->pid);
+	path_format(path, "/proc/%d/%s", (int)p->pid, file);
 	snprintf(text, sizeof(text), "%d", p->spec->adj);
 	r = file_put(path, text, &why);
 	if (r == -EACCES)
-		return err_set(
-			e, EOPNOTSUPP,
-			"process %s: oom_score_adj %d is lower than this machine allows (CAP_SYS_RESOURCE)",
-			p->spec->name, p->spec->adj);
+		return err_set(e, EOPNOTSUPP,
+			       "process %s: %s %d is lower than this machine allows (CAP_SYS_RESOURCE)",
+			       p->spec->name, file, p->spec->adj);
 	return r < 0 && p->spec->adj_set ? err_set(e, -r, "process %s: %s", p->spec->name, why.text) : 0;
+}
+
+/* As the kernel has it now: it rounds what came by oom_adj. */
+static void note_adj(const struct process *p, struct jsonw *w)
+{
+	char path[PATH_LEN_MAX];
+	char *text = NULL;
+
+	path_format(path, "/proc/%d/oom_score_adj", (int)p->pid);
+	if (file_read(path, 32, &text, NULL, NULL) == 0)
+		jsonw_int(w, "oom_score_adj", atoi(text));
+	free(text);
 }
 
 static int fork_one(struct trial_run *t, unsigned int i, struct err *e)
@@ -209,6 +221,7 @@ static int fork_one(struct trial_run *t, unsigned int i, struct err *e)
 	w = event_begin(&t->rec, "spawn");
 	jsonw_str(w, "process", p->spec->name);
 	jsonw_int(w, "pid", p->pid);
+	note_adj(p, w);
 	event_end(&t->rec);
 	return 0;
 }

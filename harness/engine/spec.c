@@ -83,9 +83,11 @@ static int parse_program(struct spec_process *p, const json_t *one, struct err *
 static int parse_process(struct spec *s, const json_t *one, struct err *e)
 {
 	struct spec_process *p = &s->processes[s->process_count];
-	const json_t *adj = json_object_get(one, "oom_score_adj");
+	bool old_adj = json_is_integer(json_object_get(one, "oom_adj"));
+	const json_t *adj = json_object_get(one, old_adj ? "oom_adj" : "oom_score_adj");
 	const json_t *in = json_object_get(one, "cgroup");
 	const char *group = in ? json_text(one, "cgroup", NULL) : "";
+	int r;
 
 	if (s->process_count == SPEC_PROCESSES_MAX)
 		return bad(e, "more than 64 processes");
@@ -93,11 +95,15 @@ static int parse_process(struct spec *s, const json_t *one, struct err *e)
 	p->name = json_text(one, "name", NULL);
 	p->adj_set = json_is_integer(adj);
 	p->adj = p->adj_set ? (int)json_integer_value(adj) : 0;
+	p->old_adj = old_adj;
 	p->group = group && group[0] ? group_index(s, group) : -1;
 	if (!p->name || !group || (group[0] && p->group < 0))
 		return bad(e, "a process without a name or with an unknown cgroup");
 	if (adj && !p->adj_set && !json_is_null(adj))
 		return bad(e, "a process with an oom_score_adj that is no number");
+	r = settings_parse(one, &p->settings, e);
+	if (r < 0)
+		return r;
 	if (json_object_get(one, "exec"))
 		return parse_program(p, one, e);
 	if (parse_run(json_object_get(one, "run"), &p->argv) < 0)

@@ -3,6 +3,7 @@
 #ifndef OOMLAB_ENGINE_SPEC_H
 #define OOMLAB_ENGINE_SPEC_H
 
+#include "harness/engine/settings.h"
 #include "lib/err.h"
 
 #include <jansson.h>
@@ -24,6 +25,8 @@ struct spec_process {
 	int group; /* index into cgroups, -1: the trial's own group */
 	bool adj_set;
 	int adj;
+	bool old_adj; /* adj is an oom_adj, -17 to 15 */
+	struct settings settings;
 };
 
 struct spec_cgroup {

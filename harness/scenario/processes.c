@@ -3,6 +3,7 @@
 #include "harness/scenario/bind.h"
 #include "harness/scenario/kinds.h"
 #include "harness/scenario/programs.h"
+#include "harness/scenario/settings.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -117,6 +118,7 @@ static json_t *bind_process(struct binder *b, const struct key *key, struct fy_n
 	values = bind_fixed(b, key, node);
 	if (values) {
 		program_complete(b, node, values);
+		settings_complete(b, node, values);
 		json_object_set_new(process, "name", json_string(name ? name : ""));
 		json_object_update(process, values);
 	}

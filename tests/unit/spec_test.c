@@ -101,6 +101,45 @@ static void program(void **state)
 	}
 }
 
+static void settings(void **state)
+{
+	static const char *const bad[] = {
+		"[{'name': 'p', 'run': ['a'], 'rlimits': {'as': -1}}]",
+		"[{'name': 'p', 'run': ['a'], 'rlimits': {'as': 'much'}}]",
+		"[{'name': 'p', 'run': ['a'], 'cpus': 'all'}]",
+	};
+	json_t *value = json(least);
+	struct spec s;
+	size_t i;
+
+	(void)state;
+	json_object_set_new(
+		value, "processes",
+		json("[{'name': 'p', 'run': ['a'], 'oom_adj': -17, 'nice': 0, 'cpus': '1', 'user': 7,"
+		     " 'rlimits': {'data': 0, 'memlock': 'unlimited', 'stack': null}}, {'name': 'q', 'run': ['a']},"
+		     " {'name': 'r', 'run': ['a'], 'user': 7, 'group': 8}]"));
+	assert_int_equal(parse(value, &s, NULL), 0);
+	assert_true(s.processes[0].adj_set && s.processes[0].old_adj && s.processes[0].settings.nice_set);
+	assert_int_equal(s.processes[0].adj, -17);
+	assert_true(s.processes[0].settings.cpus_set && idlist_has(&s.processes[0].settings.cpus, 1));
+	assert_int_equal(s.processes[0].settings.rlimits[0], -1);
+	assert_int_equal(s.processes[0].settings.rlimits[1], 0);
+	assert_int_equal(s.processes[0].settings.rlimits[2], -1);
+	assert_int_equal(s.processes[0].settings.rlimits[3], SETTINGS_UNLIMITED);
+	assert_int_equal(s.processes[0].settings.gid, 7);
+	assert_false(s.processes[1].settings.nice_set || s.processes[1].settings.cpus_set ||
+		     s.processes[1].old_adj);
+	assert_int_equal(s.processes[1].settings.uid, -1);
+	assert_int_equal(s.processes[1].settings.gid, -1);
+	assert_int_equal(s.processes[2].settings.gid, 8);
+	spec_free(&s);
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		value = json(least);
+		json_object_set_new(value, "processes", json(bad[i]));
+		assert_int_equal(parse(value, &s, NULL), -EINVAL);
+	}
+}
+
 static void golden_spec(void **state)
 {
 	struct spec s;
@@ -271,8 +310,9 @@ static void limits(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(golden_spec), cmocka_unit_test(program), cmocka_unit_test(least_spec),
-		cmocka_unit_test(malformed),   cmocka_unit_test(no_json), cmocka_unit_test(limits),
+		cmocka_unit_test(golden_spec), cmocka_unit_test(program),   cmocka_unit_test(settings),
+		cmocka_unit_test(least_spec),  cmocka_unit_test(malformed), cmocka_unit_test(no_json),
+		cmocka_unit_test(limits),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

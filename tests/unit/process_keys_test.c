@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+/* What a process is given, how often and when: from YAML to the spec. */
+#include "harness/scenario/scenario.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "tests/unit/scenario_known.h"
+
+#define HEAD  "scenario: s\n"
+#define GUEST "machine: {cpus: 2}\n"
+
+/* The spec's i-th process as compact JSON; the caller's to free. */
+static char *process_of(const struct attempt *a, size_t i)
+{
+	const json_t *one = json_array_get(json_object_get(scenario_spec(a->s, 0), "processes"), i);
+
+	return json_dumps(one, JSON_COMPACT | JSON_SORT_KEYS);
+}
+
+/* The keys of process hog, whose mapping holds text besides its run, come to this. */
+static void assert_comes_to(const char *head, const char *text, const char *want)
+{
+	char whole[512];
+	struct attempt a;
+	char *got;
+
+	snprintf(whole, sizeof(whole), HEAD "%sprocesses: {hog: {run: [memset], %s}}\n", head, text);
+	a = try_text(whole, NULL);
+	assert_string_equal(a.said, "");
+	got = process_of(&a, 0);
+	assert_string_equal(got, want);
+	free(got);
+	attempt_free(&a);
+}
+
+static void assert_refused(const char *head, const char *text, const char *want)
+{
+	char whole[512];
+	struct attempt a;
+
+	snprintf(whole, sizeof(whole), HEAD "%sprocesses:\n  hog: {run: [memset], %s}\n", head, text);
+	a = try_text(whole, NULL);
+	if (!strstr(a.said, want))
+		fail_msg("said: %s\nwanted: %s\nof:\n%s", a.said, want, whole);
+	attempt_free(&a);
+}
+
+static void test_settings(void **state)
+{
+	(void)state;
+	assert_comes_to(
+		"", "rlimits: {as: 64M, data: 0, memlock: unlimited}",
+		"{\"cgroup\":\"\",\"name\":\"hog\",\"oom_score_adj\":null,"
+		"\"rlimits\":{\"as\":67108864,\"data\":0,\"memlock\":\"unlimited\"},\"run\":[\"memset\"]}");
+	assert_comes_to(
+		"", "rlimits: {as: null}, user: null, nice: ~",
+		"{\"cgroup\":\"\",\"name\":\"hog\",\"oom_score_adj\":null,\"rlimits\":{},\"run\":[\"memset\"]}");
+	assert_comes_to("", "user: root",
+			"{\"cgroup\":\"\",\"group\":0,\"name\":\"hog\",\"oom_score_adj\":null,"
+			"\"run\":[\"memset\"],\"user\":0}");
+	/* Nobody has that number, so nobody says which group is his. */
+	assert_comes_to("", "user: 4000000001",
+			"{\"cgroup\":\"\",\"group\":4000000001,\"name\":\"hog\",\"oom_score_adj\":null,"
+			"\"run\":[\"memset\"],\"user\":4000000001}");
+	assert_comes_to(
+		"", "user: 7, group: root, nice: -20, oom_adj: -17, cpus: 0",
+		"{\"cgroup\":\"\",\"cpus\":\"0\",\"group\":0,\"name\":\"hog\",\"nice\":-20,\"oom_adj\":-17,"
+		"\"oom_score_adj\":null,\"run\":[\"memset\"],\"user\":7}");
+	assert_comes_to(
+		GUEST, "cpus: '0-1'",
+		"{\"cgroup\":\"\",\"cpus\":\"0-1\",\"name\":\"hog\",\"oom_score_adj\":null,\"run\":[\"memset\"]}");
+}
+
+static void test_bad_settings(void **state)
+{
+	(void)state;
+	assert_refused("", "rlimits: {as: 64}",
+		       "F:3:38: processes.hog.rlimits.as: '64' is no size; allowed: ");
+	assert_refused("", "rlimits: {as: much}", ", or unlimited\n");
+	assert_refused("", "rlimits: {nofile: 1}",
+		       "unknown key 'nofile'; allowed: as, data, stack, memlock\n");
+	assert_refused("", "rlimits: 64M", "processes.hog.rlimits: is one value; allowed: a mapping\n");
+	assert_refused(
+		"", "user: no-such-user",
+		"processes.hog.user: this machine has no user 'no-such-user'; allowed: the name of a "
+		"user of this machine, or a number\n");
+	assert_refused("", "user: 4294967295", "no user '4294967295'");
+	assert_refused("", "group: -1", "no group '-1'");
+	assert_refused("", "nice: 20",
+		       "processes.hog.nice: '20' is out of range; allowed: a whole number; -20 to 19\n");
+	assert_refused("", "oom_adj: 16", "allowed: a whole number; -17 to 15\n");
+	assert_refused("", "oom_adj: 1, oom_score_adj: 1",
+		       "processes.hog.oom_adj: is given beside oom_score_adj; allowed: one of the two\n");
+	assert_refused("", "cpus: all",
+		       "'all' is no such list; allowed: numbers and ranges, e.g. 0-3,7, each below 1024\n");
+	assert_refused("", "cpus: 1024", "'1024' is no such list");
+	assert_refused(GUEST, "cpus: '0,2'", "CPU 2 is more than machine.cpus has; allowed: 0 to 1\n");
+	assert_refused("machine: {}\n", "cpus: 1", "allowed: 0 to 0\n");
+	/* Of this machine it is not known before the trial. */
+	assert_comes_to(
+		"", "cpus: 1000",
+		"{\"cgroup\":\"\",\"cpus\":\"1000\",\"name\":\"hog\",\"oom_score_adj\":null,\"run\":[\"memset\"]}");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_settings),
+		cmocka_unit_test(test_bad_settings),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
