@@ -83,10 +83,9 @@ static void test_bad_settings(void **state)
 	assert_refused("", "rlimits: {nofile: 1}",
 		       "unknown key 'nofile'; allowed: as, data, stack, memlock\n");
 	assert_refused("", "rlimits: 64M", "processes.hog.rlimits: is one value; allowed: a mapping\n");
-	assert_refused(
-		"", "user: no-such-user",
-		"processes.hog.user: this machine has no user 'no-such-user'; allowed: the name of a "
-		"user of this machine, or a number\n");
+	assert_refused("", "user: no-such-user",
+		       "processes.hog.user: this machine has no user 'no-such-user'; allowed: the name of a "
+		       "user of this machine, or a number\n");
 	assert_refused("", "user: 4294967295", "no user '4294967295'");
 	assert_refused("", "group: -1", "no group '-1'");
 	assert_refused("", "nice: 20",
