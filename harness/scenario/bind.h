@@ -34,6 +34,7 @@ struct binder {
 	json_t *runs_seen;       /* argv -> null or why it is wrong, over all cells */
 	json_t *where_seen;      /* what the cells' values answered, over all cells */
 	json_t *group_paths;     /* what group_paths() gave out last */
+	json_t *process_names;   /* and process_names() */
 
 	/* While binding one cell */
 	char path[BIND_PATH_MAX]; /* of the value at hand, as --set takes it */

@@ -3,6 +3,7 @@
 #include "harness/scenario/bound.h"
 
 #include "harness/scenario/groups.h"
+#include "harness/scenario/processes.h"
 #include "lib/files.h"
 #include "lib/units.h"
 
@@ -34,20 +35,6 @@ const char *bound_allowed(enum metric_unit unit)
 	return allowed[unit];
 }
 
-void process_names(struct fy_node *root, const char *names[PROCESS_NAMES_MAX])
-{
-	struct fy_node *processes = map_get(root, "processes");
-	struct fy_node_pair *pair;
-	void *at = NULL;
-	size_t n = 0;
-
-	if (processes && fy_node_is_mapping(processes))
-		while (n < PROCESS_NAMES_MAX - 1 && (pair = fy_node_mapping_iterate(processes, &at)))
-			if (node_text(fy_node_pair_key(pair)))
-				names[n++] = node_text(fy_node_pair_key(pair));
-	names[n] = NULL;
-}
-
 static bool metric_ok(const char *of, const char *name, const struct metric_name *metrics,
 		      enum metric_unit *ret_unit, char why[WHY_MAX])
 {
@@ -77,7 +64,7 @@ bool name_unknown(const char *what, const char *wrong, const char *const *names,
 /* The stressor that the process runs in this cell; NULL. */
 static const struct stressor_name *stressor_of(const struct binder *b, const char *process)
 {
-	struct fy_node *one = map_get(map_get(b->root, "processes"), process);
+	struct fy_node *one = process_node(b, process);
 	struct fy_node *run = one ? map_get(one, "run") : NULL;
 	const char *name =
 		run && fy_node_is_sequence(run) ? node_text(fy_node_sequence_get_by_index(run, 0)) : NULL;
@@ -126,7 +113,7 @@ static bool group_metric_ok(struct binder *b, const char *text, enum metric_unit
 static bool process_metric_ok(struct binder *b, const char *text, enum metric_unit *ret_unit,
 			      char why[WHY_MAX])
 {
-	const char *names[PROCESS_NAMES_MAX];
+	const char *names[PROCESSES_MAX + 1];
 	const char *dot = strchr(text, '.');
 	const struct metric_name *m;
 	char name[64], quoted[SHOWN_MAX];
@@ -139,7 +126,7 @@ static bool process_metric_ok(struct binder *b, const char *text, enum metric_un
 		return false;
 	}
 	snprintf(name, sizeof(name), "%.*s", (int)(dot - text < 63 ? dot - text : 63), text);
-	process_names(b->root, names);
+	process_names(b, names);
 	if (!name_find(name, names, sizeof(names[0])))
 		return name_unknown("process", name, names, why);
 	if (name_find(dot + 1, b->known->process_metrics, sizeof(*b->known->process_metrics)))

@@ -5,12 +5,6 @@
 
 #include "harness/scenario/bind.h"
 
-/* 64 and the NULL that ends the list. */
-#define PROCESS_NAMES_MAX 65
-
-/* The names of the tree's processes. */
-void process_names(struct fy_node *root, const char *names[PROCESS_NAMES_MAX]);
-
 /* "no WHAT 'wrong'; did you mean ...; there is: ..." into why; false. */
 bool name_unknown(const char *what, const char *wrong, const char *const *names, char why[WHY_MAX]);
 

@@ -5,6 +5,7 @@
 #include "harness/scenario/bound.h"
 #include "harness/scenario/kinds.h"
 #include "harness/scenario/path.h"
+#include "harness/scenario/processes.h"
 #include "lib/files.h"
 
 #include <stdlib.h>
@@ -30,12 +31,12 @@ static json_t *scalar_bound(struct binder *b, const struct key *key, const char 
 
 static json_t *victim_value(struct binder *b, const char *text, char why[WHY_MAX])
 {
-	const char *names[PROCESS_NAMES_MAX];
+	const char *names[PROCESSES_MAX + 1];
 	size_t len;
 
 	if (!strcmp(text, "none"))
 		return json_null();
-	process_names(b->root, names);
+	process_names(b, names);
 	if (name_find(text, names, sizeof(names[0])))
 		return json_string(text);
 	name_unknown("process", text, names, why);

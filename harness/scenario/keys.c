@@ -92,6 +92,8 @@ static const struct key keys[] = {
 	{ "processes.*.oom_score_adj", &kind_int, "null", -1000, 1000, NULL, "null: not set" },
 	{ "processes.*.oom_adj", &kind_int, "(not set)", -17, 15, NULL,
 	  "in place of oom_score_adj, by the file that kernels before 2.6.36 had" },
+	{ "processes.*.count", &kind_int, "(one, NAME itself)", 1, 64, NULL,
+	  "so many of it, NAME-1, NAME-2, ...; together 64 processes" },
 	{ "processes.*.rlimits", &kind_fixed, "(as the machine has them)", 0, 0, NULL,
 	  "resource limits, soft and hard: getrlimit(2)" },
 	{ "processes.*.rlimits.as", &kind_rlimit, "(not set)", 0, 1024 * T, NULL, "address space" },

@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: MIT
 /* Processes: their names and what they run. */
-#include "harness/scenario/bind.h"
+#include "harness/scenario/processes.h"
+
 #include "harness/scenario/kinds.h"
 #include "harness/scenario/programs.h"
 #include "harness/scenario/settings.h"
+
+#include "lib/files.h"
+#include "lib/json.h"
+#include "lib/units.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -126,13 +131,84 @@ static json_t *bind_process(struct binder *b, const struct key *key, struct fy_n
 	return process;
 }
 
+/* How many copies of it there are; 0: it itself. */
+static int64_t copies(struct fy_node *process)
+{
+	struct fy_node *count = fy_node_is_mapping(process) ? map_get(process, "count") : NULL;
+	const char *text = count ? node_text(count) : NULL;
+	int64_t value;
+
+	return text && int_parse(text, &value) == 0 && value >= 1 && value <= PROCESSES_MAX ? value : 0;
+}
+
+void process_names(struct binder *b, const char *ret_names[PROCESSES_MAX + 1])
+{
+	struct fy_node *processes = map_get(b->root, "processes");
+	struct fy_node_pair *pair;
+	void *at = NULL;
+	size_t i;
+
+	json_decref(b->process_names);
+	b->process_names = json_array();
+	while (fy_node_is_mapping(processes) && (pair = fy_node_mapping_iterate(processes, &at))) {
+		const char *name = node_text(fy_node_pair_key(pair));
+		int64_t count = copies(fy_node_pair_value(pair)), n;
+
+		if (name && !count)
+			json_array_append_new(b->process_names, json_string(name));
+		for (n = 1; name && n <= count; n++)
+			json_array_append_new(b->process_names, json_sprintf("%s-%lld", name, (long long)n));
+	}
+	for (i = 0; i < json_array_size(b->process_names) && i < PROCESSES_MAX; i++)
+		ret_names[i] = json_string_value(json_array_get(b->process_names, i));
+	ret_names[i] = NULL;
+}
+
+struct fy_node *process_node(const struct binder *b, const char *name)
+{
+	struct fy_node *processes = map_get(b->root, "processes"), *found = map_get(processes, name);
+	const char *dash = strrchr(name, '-');
+	AUTO_FREE char *first = dash ? strndup(name, (size_t)(dash - name)) : NULL;
+	int64_t n;
+
+	if (found || !first)
+		return found && !copies(found) ? found : NULL;
+	found = map_get(processes, first);
+	return found && int_parse(dash + 1, &n) == 0 && n >= 1 && n <= copies(found) ? found : NULL;
+}
+
+/* A process, or the copies of it, each by its own name. */
+static void add(struct binder *b, struct fy_node *node, json_t *list, json_t *process)
+{
+	int64_t count = json_number(process, "count", 0), n;
+	const char *name = json_text(process, "name", "");
+	json_t *other;
+	size_t i;
+
+	json_object_del(process, "count");
+	for (n = 1; n <= (count ? count : 1); n++) {
+		json_t *one = json_copy(process);
+
+		if (count)
+			json_object_set_new(one, "name", json_sprintf("%s-%lld", name, (long long)n));
+		json_array_foreach (list, i, other)
+			if (!strcmp(json_text(other, "name", ""), json_text(one, "name", "")))
+				bind_complain(b, node, "there are two processes %s; allowed: each name once",
+					      json_text(one, "name", ""));
+		json_array_append_new(list, one);
+	}
+}
+
 static json_t *bind_processes(struct binder *b, const struct key *key, struct fy_node *node)
 {
 	json_t *by_name = bind_named(b, key, node), *list = json_array(), *process;
 	const char *name;
 
 	json_object_foreach (by_name, name, process)
-		json_array_append(list, process);
+		add(b, node, list, process);
+	if (json_array_size(list) > PROCESSES_MAX)
+		bind_complain(b, node, "%zu processes, with what count makes; allowed: %d",
+			      json_array_size(list), PROCESSES_MAX);
 	json_decref(by_name);
 	return list;
 }

@@ -325,6 +325,7 @@ int scenario_load(const char *path, const struct scenario_options *options, cons
 		json_decref(l->b.runs_seen);
 		json_decref(l->b.where_seen);
 		json_decref(l->b.group_paths);
+		json_decref(l->b.process_names);
 	} else {
 		complain(c, path, "out of memory");
 	}

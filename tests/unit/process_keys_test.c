@@ -104,11 +104,57 @@ static void test_bad_settings(void **state)
 		"{\"cgroup\":\"\",\"cpus\":\"1000\",\"name\":\"hog\",\"oom_score_adj\":null,\"run\":[\"memset\"]}");
 }
 
+static void test_count(void **state)
+{
+	struct attempt a = try_text(
+		HEAD "processes:\n  hog: {run: [calloc], count: 2}\n  one: {run: [malloc], count: 1}\n"
+		     "expect: [{that: hog-2.waste, max: 1M}, {that: victim, is: one-1}]\n",
+		NULL);
+	static const char *const names[] = { "hog-1", "hog-2", "one-1" };
+	size_t i;
+
+	(void)state;
+	assert_string_equal(a.said, "");
+	assert_int_equal(json_array_size(json_object_get(scenario_spec(a.s, 0), "processes")), 3);
+	for (i = 0; i < 3; i++) {
+		const json_t *one = json_array_get(json_object_get(scenario_spec(a.s, 0), "processes"), i);
+
+		assert_string_equal(json_string_value(json_object_get(one, "name")), names[i]);
+		assert_null(json_object_get(one, "count"));
+	}
+	attempt_free(&a);
+	/* A matrix over it: each cell has its own. */
+	a = try_text(HEAD
+		     "processes: {hog: {run: [memset], count: 1}}\nmatrix: {processes.hog.count: [1, 64]}\n"
+		     "expect: [{that: hog-1.outcome, is: exited}]\n",
+		     NULL);
+	assert_string_equal(a.said, "");
+	assert_int_equal(json_array_size(json_object_get(scenario_spec(a.s, 1), "processes")), 64);
+	attempt_free(&a);
+}
+
+static void test_bad_count(void **state)
+{
+	(void)state;
+	assert_refused("", "count: 0",
+		       "processes.hog.count: '0' is out of range; allowed: a whole number; 1 to 64\n");
+	assert_refused("", "count: 64}\n  dog: {run: [malloc]",
+		       "processes: 65 processes, with what count makes; allowed: 64\n");
+	assert_refused("", "count: 2}\n  hog-2: {run: [malloc]",
+		       "processes: there are two processes hog-2; allowed: each name once\n");
+	assert_refused("", "count: 2}\nexpect: [{that: hog.outcome, is: exited}]\nsysctl: {",
+		       "no process 'hog'; there is: hog-1, hog-2\n");
+	assert_refused("", "count: 2}\nexpect: [{that: hog-3.outcome, is: exited}]\nsysctl: {",
+		       "no process 'hog-3'");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_settings),
 		cmocka_unit_test(test_bad_settings),
+		cmocka_unit_test(test_count),
+		cmocka_unit_test(test_bad_count),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
