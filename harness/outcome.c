@@ -9,7 +9,7 @@
 #include <string.h>
 
 const char *const outcome_names[] = { "exited", "enomem",  "oom-killed", "signalled", "sigbus",
-				      "killer", "timeout", "stopped",    NULL };
+				      "killer", "timeout", "stopped",    "unstarted", NULL };
 
 /* What the three witnesses say of one process. */
 struct testimony {
@@ -183,6 +183,8 @@ static const char *outcome(const struct testimony *t)
 		return "oom-killed";
 	if (!t->exit)
 		return NULL;
+	if (!json_flag(t->exit, "started", true))
+		return "unstarted";
 	if (ended_by)
 		return strcmp(ended_by, "timeout") == 0 ? "timeout" : "stopped";
 	if (signal_number)

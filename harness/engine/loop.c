@@ -74,23 +74,26 @@ static struct timespec timespec_of(uint64_t ns)
 	return (struct timespec){ (time_t)(ns / NS_PER_S), (long)(ns % NS_PER_S) };
 }
 
-static bool any_running(const struct trial_run *t)
+/* released: beyond its gate; without, any. */
+static bool any_running(const struct trial_run *t, bool released)
 {
 	unsigned int i;
 
 	for (i = 0; i < t->process_count; i++)
-		if (t->processes[i].running)
+		if (t->processes[i].running && (t->processes[i].released || !released))
 			return true;
 	return false;
 }
 
-/* Arms the alarm for whatever comes next: a fault, the deadline or the end of settling. */
+/* Arms the alarm for whatever comes next: a fault, a start or stop, the deadline or the end of settling. */
 static void arm_alarm(const struct trial_run *t)
 {
 	uint64_t next =
 		t->last_end_ns ? t->last_end_ns + t->spec.settle_ns : t->release_ns + t->spec.timeout_ns;
 	struct itimerspec when = { 0 };
 
+	if (!t->last_end_ns && triggers_next(t) < next)
+		next = triggers_next(t);
 	if (!t->last_end_ns && t->next_fault < t->spec.fault_count &&
 	    t->release_ns + t->spec.faults[t->next_fault].at_ns < next)
 		next = t->release_ns + t->spec.faults[t->next_fault].at_ns;
@@ -108,6 +111,13 @@ int trial_index_of(const struct trial_run *t, int64_t pid)
 	return -1;
 }
 
+/* It says by its gate whether it could become what it is to be. */
+static void see_started(struct trial_run *t, struct process *p)
+{
+	epoll_ctl(t->epoll, EPOLL_CTL_DEL, p->gate, NULL);
+	process_started(p, t->setup, &t->failure);
+}
+
 static void reap(struct trial_run *t)
 {
 	struct rusage used;
@@ -119,13 +129,17 @@ static void reap(struct trial_run *t)
 
 		if (i < 0)
 			continue;
+		if (t->processes[i].released && t->processes[i].gate >= 0)
+			see_started(t, &t->processes[i]);
 		if (t->processes[i].bell >= 0)
 			process_bell(&t->processes[i], &t->rec);
 		if (t->processes[i].output >= 0)
 			process_drain(&t->processes[i], &t->rec);
 		process_reaped(&t->processes[i], status, used.ru_minflt, used.ru_majflt, &t->rec);
 	}
-	if (!t->last_end_ns && !any_running(t)) {
+	if (!t->last_end_ns)
+		triggers_look(t);
+	if (!t->last_end_ns && !any_running(t, true) && !triggers_open(t)) {
 		t->last_end_ns = recorder_now(&t->rec);
 		arm_alarm(t);
 	}
@@ -237,8 +251,13 @@ static const char *dispatch(struct trial_run *t, uint64_t data)
 		if (!process_output(&t->processes[index], &t->rec))
 			unwatch(t, &t->processes[index].output);
 		break;
+	case GATE:
+		see_started(t, &t->processes[index]);
+		break;
 	}
-	return NULL;
+	if (!t->last_end_ns && triggers_look(t))
+		arm_alarm(t);
+	return t->failure.code ? t->failure.text : NULL;
 }
 
 static const char *run_loop(struct trial_run *t)
@@ -265,7 +284,7 @@ static void end_all(struct trial_run *t, enum ended_by why)
 	uint64_t deadline = clock_ns() + KILL_TIMEOUT_NS;
 	struct signalfd_siginfo info;
 
-	while (any_running(t) && clock_ns() < deadline) {
+	while (any_running(t, false) && clock_ns() < deadline) {
 		struct epoll_event ev;
 
 		kill_all(t, why);
@@ -304,9 +323,12 @@ static int open_gates(struct trial_run *t, struct err *e)
 	event_end(&t->rec);
 	t->release_ns = recorder_now(&t->rec);
 	for (i = 0; i < t->process_count; i++)
-		process_release(&t->processes[i]);
+		if (t->processes[i].spec->start.kind == TRIGGER_NONE)
+			process_release(&t->processes[i]);
 	for (i = 0; r == 0 && i < t->process_count; i++)
-		r = process_started(&t->processes[i], t->setup, e);
+		if (t->processes[i].released)
+			r = process_started(&t->processes[i], t->setup, e);
+	triggers_look(t);
 	arm_alarm(t);
 	return r;
 }
@@ -355,6 +377,10 @@ static int run(struct trial_run *t, struct err *e)
 	if (r == 0)
 		r = open_gates(t, e);
 	why = r == 0 ? run_loop(t) : "setup failed";
+	if (t->failure.code) {
+		*e = t->failure;
+		r = -e->code;
+	}
 	end_all(t, !strcmp(why, "timeout") ? ENDED_TIMEOUT : ENDED_STOP);
 	record_end(t, r == 0 ? why : e->text);
 	if (r == 0)

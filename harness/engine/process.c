@@ -120,6 +120,7 @@ int process_fork(struct process *p, const struct spec_process *spec, const struc
 
 void process_release(struct process *p)
 {
+	p->released = true;
 	(void)!write(p->gate, "g", 1);
 }
 
@@ -291,6 +292,14 @@ void process_drain(struct process *p, struct recorder *rec)
 			return;
 }
 
+void process_signal(struct process *p, int signal)
+{
+	p->signal = signal;
+	if (signal == SIGKILL)
+		p->ended_by = ENDED_STOP;
+	kill(-p->pid, signal);
+}
+
 void process_kill(struct process *p, enum ended_by why)
 {
 	if (!p->running)
@@ -306,6 +315,8 @@ void process_reaped(struct process *p, int status, long minor_faults, long major
 	struct jsonw *w = event_begin(rec, "exit");
 
 	p->running = false;
+	if (p->signal && WIFSIGNALED(status) && WTERMSIG(status) == p->signal && p->ended_by == ENDED_ITSELF)
+		p->ended_by = ENDED_STOP;
 	p->sigkilled = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && p->ended_by == ENDED_ITSELF;
 	jsonw_str(w, "process", p->spec->name);
 	jsonw_int(w, "pid", p->pid);
@@ -314,6 +325,8 @@ void process_reaped(struct process *p, int status, long minor_faults, long major
 	else
 		jsonw_int(w, "exit_code", WEXITSTATUS(status));
 	jsonw_str(w, "ended_by", by[p->ended_by]);
+	if (!p->started)
+		jsonw_bool(w, "started", false);
 	amounts(w, p);
 	jsonw_int(w, "minor_faults", minor_faults);
 	jsonw_int(w, "major_faults", major_faults);

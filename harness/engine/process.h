@@ -24,10 +24,13 @@ struct process {
 	const struct spec_process *spec;
 	pid_t pid; /* 0: not started */
 	bool running;
+	bool released;   /* its gate is open */
 	bool started;    /* exec has happened: from here on it is what it is called */
 	bool oom_logged; /* the kernel log said that it was killed */
 	bool sigkilled;  /* by someone else than the engine */
 	enum ended_by ended_by;
+	int signal; /* that it was sent as its scenario says; 0 */
+	struct trigger_state start, stop;
 	int gate;   /* our end; closed once it has been released */
 	int bell;   /* our end; -1: a program, which has none */
 	int output; /* read end of its standard output and error */
@@ -65,6 +68,9 @@ bool process_output(struct process *p, struct recorder *rec);
 
 /* It has ended: what is left in the pipe. */
 void process_drain(struct process *p, struct recorder *rec);
+
+/* A signal of the scenario's, to its process group: what it dies of by that is the trial's doing. */
+void process_signal(struct process *p, int signal);
 
 /* SIGKILL to its process group. */
 void process_kill(struct process *p, enum ended_by why);

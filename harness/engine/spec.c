@@ -210,6 +210,7 @@ static int parse_times(struct spec *s, struct err *e)
 
 static int parse_all(struct spec *s, struct err *e)
 {
+	const json_t *processes = json_object_get(s->json, "processes");
 	const char *key;
 	json_t *value;
 	size_t i;
@@ -226,8 +227,12 @@ static int parse_all(struct spec *s, struct err *e)
 		if (r < 0)
 			return r;
 	}
-	json_array_foreach (json_object_get(s->json, "processes"), i, value) {
+	json_array_foreach (processes, i, value) {
 		r = parse_process(s, value, e);
+		if (r == 0)
+			r = trigger_parse(processes, i, "start", &s->processes[i].start, e);
+		if (r == 0)
+			r = trigger_parse(processes, i, "stop", &s->processes[i].stop, e);
 		if (r < 0)
 			return r;
 	}

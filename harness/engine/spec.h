@@ -4,6 +4,7 @@
 #define OOMLAB_ENGINE_SPEC_H
 
 #include "harness/engine/settings.h"
+#include "harness/engine/triggers.h"
 #include "lib/err.h"
 
 #include <jansson.h>
@@ -27,6 +28,8 @@ struct spec_process {
 	int adj;
 	bool old_adj; /* adj is an oom_adj, -17 to 15 */
 	struct settings settings;
+	struct trigger start; /* TRIGGER_NONE: with the others */
+	struct trigger stop;
 };
 
 struct spec_cgroup {

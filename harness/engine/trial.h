@@ -31,6 +31,7 @@ enum trial_source {
 	GROUP_BELL,
 	BELL,
 	OUTPUT,
+	GATE, /* of a process that starts later than the others */
 };
 
 struct trial_run {
@@ -49,7 +50,8 @@ struct trial_run {
 	unsigned int reports;  /* of the kernel log, without a kill */
 	uint64_t log_until_ns; /* the kernel log is read on the timer until then; 0: not now */
 	uint64_t release_ns;   /* when the gates opened, on the trial's clock */
-	uint64_t last_end_ns;  /* when the last process ended; 0 while one runs */
+	uint64_t last_end_ns;  /* when the last process ended; 0 while one runs or may still start */
+	struct err failure;    /* a process that could not be started later */
 	unsigned int next_fault;
 	int epoll, tick_fd, alarm_fd, signal_fd, log_fd; /* log_fd: log.c's timer */
 };

@@ -23,6 +23,9 @@ extern const struct kind kind_processes, kind_process, kind_run;
 /* harness/scenario/settings.c */
 extern const struct kind kind_rlimit, kind_user, kind_group, kind_idlist;
 
+/* harness/scenario/triggers.c */
+extern const struct kind kind_trigger, kind_process_ref;
+
 /* harness/scenario/programs.c */
 extern const struct kind kind_exec, kind_env_value, kind_stdin, kind_path;
 

@@ -5,6 +5,7 @@
 #include "harness/scenario/kinds.h"
 #include "harness/scenario/programs.h"
 #include "harness/scenario/settings.h"
+#include "harness/scenario/triggers.h"
 
 #include "lib/files.h"
 #include "lib/json.h"
@@ -209,6 +210,7 @@ static json_t *bind_processes(struct binder *b, const struct key *key, struct fy
 	if (json_array_size(list) > PROCESSES_MAX)
 		bind_complain(b, node, "%zu processes, with what count makes; allowed: %d",
 			      json_array_size(list), PROCESSES_MAX);
+	triggers_check(b, node, list);
 	json_decref(by_name);
 	return list;
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a process of a scenario is given before it begins: as it finds it itself, and as /proc has it."""
+"""What a process of a scenario is given before it begins, as it finds it itself and as /proc has it; when it starts."""
 
 import json
 import os
@@ -10,7 +10,7 @@ import signal
 
 import pytest
 
-from lab import EXIT_PASS, EXIT_SKIP, GUEST_WAIT_S, M
+from lab import EXIT_PASS, EXIT_SKIP, GUEST_WAIT_S, M, MS, gone, wait_until
 
 # Prints what it has been given, as JSON.
 LOOK = """
@@ -109,3 +109,84 @@ def test_settings_in_a_guest(lab, qemu):
     assert got["DATA"] == got["STACK"] == got["MEMLOCK"] == [resource.RLIM_INFINITY] * 2
     assert got["nice"] == -5 and got["cpus"] == [1]
     assert got["ids"] == [77] * 3 + [78] * 3 and got["adj"] == -1000
+
+
+# When a process starts and stops: its events, and the others' samples at that time.
+
+STARTS = """
+scenario: starts
+processes:
+  first: {run: [memset, --limit=16M, --pause=5ms, --hold=150ms]}
+  second: {run: [memset, --limit=4M], start: {after: first, touched: 8M}}
+  third: {exec: [sleep, "60"], start: {after: second, phase: ended, at: 30ms}, stop: {after: fourth, phase: hold}}
+  fourth: {run: [memset, --limit=2M, --hold=forever], start: {after: third, rss: 4K}, stop: {at: 600ms, signal: KILL}}
+  never: {run: [memset], start: {after: first, rss: 1G}}
+  nor: {run: [memset], start: {after: never, phase: run}}
+record: {every: 2ms}
+"""
+
+
+def outcomes(run):
+    return {one["name"]: one["outcome"] for one in run.trial().result["processes"]}
+
+
+def test_start_and_stop(lab, host):
+    run = lab.run(lab.scenario(STARTS))
+    assert run.status == EXIT_PASS, run
+    assert outcomes(run) == {"first": "exited", "second": "exited", "third": "stopped", "fourth": "stopped",
+                             "never": "unstarted", "nor": "unstarted"}
+    trial = run.trial()
+
+    def at(event, process, **more):
+        return trial.event(event, process=process, **more)["t_ns"]
+
+    released = trial.event("release")["t_ns"]
+    second = at("trigger", "second", action="start")
+    before = [row for row in trial.rows("processes.csv", process="first") if row["t_ns"] <= second]
+    assert 8 * M <= before[-1]["touched"] < 16 * M  # not at the start, and not when all was over
+    assert before[0]["touched"] < 8 * M
+    assert all(row["t_ns"] > second for row in trial.rows("processes.csv", process="second"))
+    third = at("trigger", "third", action="start")
+    assert third - at("exit", "second") >= 30 * MS
+    assert at("trigger", "fourth", action="start") > third
+    assert at("trigger", "third", action="stop", signal=15) >= at("phase", "fourth", phase="hold")
+    assert at("trigger", "fourth", action="stop", signal=9) - released >= 600 * MS
+    for name in ("never", "nor"):
+        assert not trial.rows("processes.csv", process=name)
+        assert trial.result["metrics"][f"{name}.rss_peak"] is None
+
+
+def test_sigstop_and_sigterm(lab, host):
+    """One is stopped and told by nobody to go on; a program that takes SIGTERM for a wish has exited."""
+    run = lab.run(lab.scenario("scenario: pause\nstop: {timeout: 700ms}\nrecord: {every: 2ms}\nprocesses:\n"
+                               "  hog: {run: [memset, --limit=64M, --pause=5ms], "
+                               "stop: {after: hog, touched: 8M, signal: STOP}}\n"
+                               "  sh: {exec: [sh, -c, 'trap \"exit 7\" TERM; while :; do sleep 0.01; done'], "
+                               "stop: {at: 200ms}}\n"))
+    assert outcomes(run) == {"hog": "timeout", "sh": "exited"}, run
+    assert 8 * M <= run.trial().result["metrics"]["hog.touched"] < 64 * M
+    assert run.trial().result["metrics"]["sh.exit_code"] == 7
+
+
+def test_a_late_start_that_fails(lab, host):
+    run = lab.run(lab.scenario("scenario: late\nprocesses:\n  hog: {run: [memset, --limit=1M, --hold=forever]}\n"
+                               "  late: {run: [memset], cpus: 1023, start: {after: hog, phase: hold}}\n"))
+    assert run.status == EXIT_SKIP, run
+    assert "process late: cpus 1023: this machine does not have all of them" in run.stdout
+
+
+def test_who_still_waits_for_its_start_ends_with_the_trial(lab, host):
+    live = lab.start(lab.scenario("scenario: waits\nprocesses:\n  hog: {run: [memset, --limit=1M, --hold=forever]}\n"
+                                  "  late: {run: [memset], start: {at: 1h}}\n"))
+    live.holding("memset", M)
+    family = live.family()
+    os.kill(live.pid, signal.SIGTERM)
+    live.wait()
+    wait_until("the end of all", lambda: gone(family))
+
+
+def test_starts_in_a_deterministic_guest(lab, qemu):
+    text = STARTS.replace("scenario: starts", "scenario: starts\nmachine: {memory: 192M, deterministic: true}")
+    run = lab.run(lab.scenario(text), "--repeat", "2", seconds=GUEST_WAIT_S)
+    assert run.status == EXIT_PASS, run
+    assert outcomes(run)["fourth"] == "stopped" and outcomes(run)["nor"] == "unstarted"

@@ -27,7 +27,7 @@ static void assert_comes_to(const char *head, const char *text, const char *want
 	struct attempt a;
 	char *got;
 
-	snprintf(whole, sizeof(whole), HEAD "%sprocesses: {hog: {run: [memset], %s}}\n", head, text);
+	snprintf(whole, sizeof(whole), HEAD "%sprocesses:\n  hog: {run: [memset], %s}\n", head, text);
 	a = try_text(whole, NULL);
 	assert_string_equal(a.said, "");
 	got = process_of(&a, 0);
@@ -148,13 +148,62 @@ static void test_bad_count(void **state)
 		       "no process 'hog-3'");
 }
 
+#define OTHERS "}\n  dog: {run: [malloc]}\n  cat: {exec: [true]"
+
+static void test_triggers(void **state)
+{
+	(void)state;
+	assert_comes_to("", "start: {at: 1s}, stop: {at: 2s, signal: STOP}",
+			"{\"cgroup\":\"\",\"name\":\"hog\",\"oom_score_adj\":null,\"run\":[\"memset\"],"
+			"\"start\":{\"at\":1000000000},\"stop\":{\"at\":2000000000,\"signal\":\"STOP\"}}");
+	assert_comes_to("", "start: {after: dog, phase: hold}, stop: {after: cat, rss: 1M, at: 5ms}" OTHERS,
+			"{\"cgroup\":\"\",\"name\":\"hog\",\"oom_score_adj\":null,\"run\":[\"memset\"],"
+			"\"start\":{\"after\":\"dog\",\"at\":0,\"phase\":\"hold\"},"
+			"\"stop\":{\"after\":\"cat\",\"at\":5000000,\"rss\":1048576,\"signal\":\"TERM\"}}");
+	/* It may stop by what it has come to itself. */
+	assert_comes_to("", "stop: {after: hog, touched: 8M}",
+			"{\"cgroup\":\"\",\"name\":\"hog\",\"oom_score_adj\":null,\"run\":[\"memset\"],"
+			"\"stop\":{\"after\":\"hog\",\"at\":0,\"signal\":\"TERM\",\"touched\":8388608}}");
+}
+
+static void test_bad_triggers(void **state)
+{
+	(void)state;
+	assert_refused("", "start: 1s",
+		       "processes.hog.start: is one value; allowed: a mapping, e.g. {at: 1s}");
+	assert_refused("", "start: {}",
+		       "processes.hog.start: says no time; allowed: at: DURATION, or after: PROCESS");
+	assert_refused(
+		"", "start: {after: dgo, phase: run}" OTHERS,
+		"processes.hog.start.after: no process 'dgo'; did you mean dog; there is: hog, dog, cat\n");
+	assert_refused("", "start: {after: dog}" OTHERS,
+		       "processes.hog.start.after: nothing is asked of it; allowed: one of");
+	assert_refused("", "start: {after: dog, phase: run, rss: 1M}" OTHERS,
+		       "several things are asked of it");
+	assert_refused("", "start: {at: 1s, rss: 1M}" OTHERS, "asks what nobody has to come to");
+	assert_refused("", "start: {after: dog, phase: done}" OTHERS, "allowed: run, hold, ended\n");
+	assert_refused(
+		"", "start: {after: cat, phase: hold}" OTHERS,
+		"processes.hog.start.phase: is not known of a program; allowed: phase: ended, or rss\n");
+	assert_refused("", "stop: {after: cat, touched: 1M}" OTHERS,
+		       "processes.hog.stop.touched: is not known of a program");
+	assert_refused("", "stop: {at: 1s, signal: SEGV}",
+		       "allowed: TERM, INT, HUP, KILL, STOP, CONT, USR1, USR2\n");
+	assert_refused("", "start: {after: hog, phase: run}",
+		       "processes: hog waits for its own start; allowed: one that does not\n");
+	assert_refused(
+		"",
+		"start: {after: dog, phase: run}}\n  dog: {run: [malloc], start: {after: ape, phase: run}}\n"
+		"  ape: {run: [malloc], start: {after: dog, phase: ended}",
+		"processes: dog waits for its own start");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_settings),
-		cmocka_unit_test(test_bad_settings),
-		cmocka_unit_test(test_count),
-		cmocka_unit_test(test_bad_count),
+		cmocka_unit_test(test_settings), cmocka_unit_test(test_bad_settings),
+		cmocka_unit_test(test_count),    cmocka_unit_test(test_bad_count),
+		cmocka_unit_test(test_triggers), cmocka_unit_test(test_bad_triggers),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "harness/engine/spec.h"
 
+#include "lib/sharedpage.h"
+
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,6 +135,46 @@ static void settings(void **state)
 	assert_int_equal(s.processes[1].settings.uid, -1);
 	assert_int_equal(s.processes[1].settings.gid, -1);
 	assert_int_equal(s.processes[2].settings.gid, 8);
+	spec_free(&s);
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		value = json(least);
+		json_object_set_new(value, "processes", json(bad[i]));
+		assert_int_equal(parse(value, &s, NULL), -EINVAL);
+	}
+}
+
+static void triggers(void **state)
+{
+	static const char *const bad[] = {
+		"[{'name': 'p', 'run': ['a'], 'start': {'at': -1}}]",
+		"[{'name': 'p', 'run': ['a'], 'start': {'after': 'q', 'rss': 1}}]",
+		"[{'name': 'p', 'run': ['a'], 'start': {'after': 'p'}}]",
+		"[{'name': 'p', 'run': ['a'], 'stop': {'at': 1, 'signal': 'SEGV'}}]",
+	};
+	json_t *value = json(least);
+	struct spec s;
+	size_t i;
+
+	(void)state;
+	json_object_set_new(
+		value, "processes",
+		json("[{'name': 'p', 'run': ['a'], 'start': {'at': 5, 'after': 'q', 'phase': 'hold'}, 'stop': {'at': 7}},"
+		     " {'name': 'q', 'run': ['a'], 'start': null, 'stop': {'after': 'p', 'phase': 'ended', 'signal': 'KILL'}},"
+		     " {'name': 'r', 'run': ['a'], 'start': {'after': 'q', 'touched': 9}}]"));
+	assert_int_equal(parse(value, &s, NULL), 0);
+	assert_int_equal(s.processes[0].start.kind, TRIGGER_PHASE);
+	assert_int_equal(s.processes[0].start.after, 1);
+	assert_int_equal(s.processes[0].start.amount, PHASE_HOLD);
+	assert_int_equal(s.processes[0].start.at_ns, 5);
+	assert_int_equal(s.processes[0].stop.kind, TRIGGER_TIME);
+	assert_int_equal(s.processes[0].stop.at_ns, 7);
+	assert_int_equal(s.processes[0].stop.signal, SIGTERM);
+	assert_int_equal(s.processes[1].start.kind, TRIGGER_NONE);
+	assert_int_equal(s.processes[1].stop.kind, TRIGGER_ENDED);
+	assert_int_equal(s.processes[1].stop.signal, SIGKILL);
+	assert_int_equal(s.processes[2].start.kind, TRIGGER_TOUCHED);
+	assert_int_equal(s.processes[2].start.amount, 9);
+	assert_int_equal(s.processes[2].stop.kind, TRIGGER_NONE);
 	spec_free(&s);
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		value = json(least);
@@ -310,9 +353,9 @@ static void limits(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(golden_spec), cmocka_unit_test(program),   cmocka_unit_test(settings),
-		cmocka_unit_test(least_spec),  cmocka_unit_test(malformed), cmocka_unit_test(no_json),
-		cmocka_unit_test(limits),
+		cmocka_unit_test(golden_spec), cmocka_unit_test(program),    cmocka_unit_test(settings),
+		cmocka_unit_test(triggers),    cmocka_unit_test(least_spec), cmocka_unit_test(malformed),
+		cmocka_unit_test(no_json),     cmocka_unit_test(limits),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
