@@ -93,37 +93,32 @@ static bool free_most(struct pool *p, size_t keep, bool scattered)
 	return true;
 }
 
-/* What stays is read back once more, as it will be there when run() has returned. */
-static bool check_rest(const struct pool *p)
+enum phase frag_pool(struct pool *p, size_t keep, bool scattered)
 {
-	size_t i;
+	struct stress *s = p->s;
+	uint64_t obtained;
+	enum phase end;
 
-	for (i = 0; i < p->count; i++)
-		if (p->blocks[i] && !stress_check(p->s, p->blocks[i], p->block_bytes))
-			return false;
-	return true;
+	stress_phase(s, PHASE_RUN);
+	end = fill_all(p);
+	if (end != PHASE_RUN)
+		return end;
+	stress_value(s, "obtained_full", (int64_t)pool_obtained());
+	if (!free_most(p, keep, scattered))
+		return PHASE_SIGNAL;
+	obtained = pool_obtained();
+	stress_value(s, "live", (int64_t)p->live_bytes);
+	stress_value(s, "obtained", (int64_t)obtained);
+	stress_value(s, "wasted", (int64_t)(obtained > p->live_bytes ? obtained - p->live_bytes : 0));
+	end = stress_hold(s);
+	return pool_check(p) || !stress_ended(s) ? end : PHASE_SIGNAL;
 }
 
 enum phase frag_run(struct stress *s, bool scattered)
 {
-	size_t block = (size_t)option(s, "block"), keep = (size_t)option(s, "keep");
-	uint64_t obtained;
+	size_t block = (size_t)option(s, "block");
 	struct pool p;
 	enum phase end = pool_open(&p, s, (size_t)(option(s, "size") / block), block);
 
-	if (end != PHASE_RUN)
-		return end;
-	stress_phase(s, PHASE_RUN);
-	end = fill_all(&p);
-	if (end != PHASE_RUN)
-		return end;
-	stress_value(s, "obtained_full", (int64_t)pool_obtained());
-	if (!free_most(&p, keep, scattered))
-		return PHASE_SIGNAL;
-	obtained = pool_obtained();
-	stress_value(s, "live", (int64_t)p.live_bytes);
-	stress_value(s, "obtained", (int64_t)obtained);
-	stress_value(s, "wasted", (int64_t)(obtained > p.live_bytes ? obtained - p.live_bytes : 0));
-	end = stress_hold(s);
-	return check_rest(&p) || !stress_ended(s) ? end : PHASE_SIGNAL;
+	return end == PHASE_RUN ? frag_pool(&p, (size_t)option(s, "keep"), scattered) : end;
 }

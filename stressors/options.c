@@ -56,7 +56,7 @@ static const char *bound(const struct option_info *o, uint64_t value, char buf[U
 		return "just under 128T";
 	if (o->kind == OPTION_SIZE && value == SIZE_LIMIT - 1)
 		return "just under 4G";
-	if (o->kind == OPTION_SIZE)
+	if (o->kind == OPTION_SIZE || o->kind == OPTION_SIZES)
 		return size_format(buf, value);
 	if (o->kind == OPTION_DURATION)
 		return value == 0 ? "0" : duration_format(buf, value);
@@ -69,6 +69,7 @@ static const char *allowed(const struct option_info *o, char ret[TEXT_MAX])
 {
 	static const char *const forms[] = {
 		[OPTION_SIZE] = SIZES_ALLOWED,
+		[OPTION_SIZES] = "sizes with commas between, e.g. 24B,100B,4K",
 		[OPTION_DURATION] = DURATION_ALLOWED,
 		[OPTION_COUNT] = "a whole number",
 		[OPTION_FLAG] = "no value",
@@ -140,10 +141,34 @@ static int relative_parse(struct stress *s, const char *text, uint64_t *ret)
 	return r;
 }
 
+/* "24B,100B,4K", each within the bounds; how many, -EINVAL or -ERANGE. */
+static int sizes_parse(const struct option_info *o, const char *text, uint64_t ret[SIZES_MAX])
+{
+	char one[32];
+	int count = 0, r;
+
+	for (;; text++) {
+		size_t len = strcspn(text, ",");
+
+		if (count == SIZES_MAX || len >= sizeof(one))
+			return -ERANGE;
+		snprintf(one, sizeof(one), "%.*s", (int)len, text);
+		r = size_parse(one, &ret[count]);
+		if (r == 0 && (ret[count] < o->min || ret[count] > upper(o)))
+			r = -ERANGE;
+		if (r < 0)
+			return r;
+		count++;
+		text += len;
+		if (!*text)
+			return count;
+	}
+}
+
 /* -EINVAL: not of that kind; -ERANGE: out of bounds; -ENODATA: relative to nothing. */
 static int value_parse(struct stress *s, const struct option_info *o, const char *text, uint64_t *ret)
 {
-	uint64_t value = 0;
+	uint64_t value = 0, list[SIZES_MAX];
 	int r = -EINVAL;
 
 	if (o->forever && strcmp(text, "forever") == 0) {
@@ -156,6 +181,11 @@ static int value_parse(struct stress *s, const struct option_info *o, const char
 		if (s->checking && strchr(text, '%'))
 			return r;
 		break;
+	case OPTION_SIZES:
+		/* What is kept is the text, which stays as long as the arguments do. */
+		r = sizes_parse(o, text, list);
+		*ret = (uint64_t)(uintptr_t)text;
+		return r < 0 ? r : 0;
 	case OPTION_DURATION:
 		r = duration_parse(text, &value);
 		break;
@@ -262,6 +292,18 @@ static int defaults(struct stress *s, struct err *e)
 	return 0;
 }
 
+size_t option_sizes(const struct stress *s, const char *name, uint64_t ret_bytes[SIZES_MAX])
+{
+	const struct option_info *o;
+	size_t i;
+	int n;
+
+	for (i = 0; (o = option_at(s->self, i)) && strcmp(o->name, name) != 0; i++)
+		;
+	n = o ? sizes_parse(o, (const char *)(uintptr_t)s->values[i], ret_bytes) : 0;
+	return n > 0 ? (size_t)n : 0;
+}
+
 int options_parse(struct stress *s, char **args, struct err *e)
 {
 	size_t used;
@@ -278,7 +320,7 @@ int options_parse(struct stress *s, char **args, struct err *e)
 
 static void option_help(const struct option_info *o)
 {
-	static const char *const words[] = { "=SIZE", "=DURATION", "=COUNT", "", "=CHOICE" };
+	static const char *const words[] = { "=SIZE", "=SIZE,...", "=DURATION", "=COUNT", "", "=CHOICE" };
 	char text[TEXT_MAX], low[UNITS_TEXT_MAX], high[UNITS_TEXT_MAX];
 
 	printf("  --%s%-*s %s", o->name, 16 - (int)strlen(o->name), words[o->kind], o->help);
@@ -311,8 +353,8 @@ void options_help(const struct stressor *self)
 
 static void option_json(struct jsonw *w, const struct option_info *o)
 {
-	static const char *const kinds[] = { "size", "duration", "count", "flag", "choice" };
-	static const char *const units[] = { "bytes", "ns", NULL, NULL, NULL };
+	static const char *const kinds[] = { "size", "sizes", "duration", "count", "flag", "choice" };
+	static const char *const units[] = { "bytes", "bytes", "ns", NULL, NULL, NULL };
 	struct stress none = { .checking = true };
 	uint64_t value = 0;
 	size_t i;
@@ -323,7 +365,7 @@ static void option_json(struct jsonw *w, const struct option_info *o)
 	jsonw_str(w, "unit", units[o->kind]);
 	jsonw_str(w, "default", o->fallback);
 	if (o->kind != OPTION_FLAG && o->kind != OPTION_CHOICE) {
-		if (o->fallback && value_parse(&none, o, o->fallback, &value) == 0)
+		if (o->fallback && o->kind != OPTION_SIZES && value_parse(&none, o, o->fallback, &value) == 0)
 			jsonw_uint(w, "default_value", value);
 		jsonw_uint(w, "min", o->min);
 		jsonw_uint(w, "max", upper(o));

@@ -7,34 +7,44 @@
 
 enum phase pool_open(struct pool *p, struct stress *s, size_t count, size_t block_bytes)
 {
-	void *map = mmap(NULL, count * sizeof(void *), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			 -1, 0);
+	size_t bytes = count * (sizeof(void *) + sizeof(uint32_t));
+	void **map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (map == MAP_FAILED)
-		return stress_refused(s, "mmap of the table", count * sizeof(void *));
-	*p = (struct pool){ .s = s, .blocks = map, .count = count, .block_bytes = block_bytes };
+		return stress_refused(s, "mmap of the table", bytes);
+	*p = (struct pool){ .s = s,
+			    .blocks = map,
+			    .count = count,
+			    .block_bytes = block_bytes,
+			    .sizes = (uint32_t *)(void *)(map + count) };
 	return PHASE_RUN;
+}
+
+size_t pool_bytes(const struct pool *p, size_t i)
+{
+	return p->block_bytes ? p->block_bytes : p->sizes[i];
 }
 
 enum phase pool_fill(struct pool *p, size_t i)
 {
-	void *block = malloc(p->block_bytes);
+	size_t bytes = pool_bytes(p, i);
+	void *block = malloc(bytes);
 
 	if (!block)
-		return stress_refused(p->s, "malloc", p->block_bytes);
+		return stress_refused(p->s, "malloc", bytes);
 	p->blocks[i] = block;
-	p->live_bytes += p->block_bytes;
-	stress_allocated(p->s, p->block_bytes);
-	return stress_write(p->s, block, p->block_bytes) ? PHASE_RUN : PHASE_SIGNAL;
+	p->live_bytes += bytes;
+	stress_allocated(p->s, bytes);
+	return stress_write(p->s, block, bytes) ? PHASE_RUN : PHASE_SIGNAL;
 }
 
 bool pool_free(struct pool *p, size_t i)
 {
-	bool going = stress_check(p->s, p->blocks[i], p->block_bytes);
+	bool going = stress_check(p->s, p->blocks[i], pool_bytes(p, i));
 
 	free(p->blocks[i]);
 	p->blocks[i] = NULL;
-	p->live_bytes -= p->block_bytes;
+	p->live_bytes -= pool_bytes(p, i);
 	return going;
 }
 
@@ -48,4 +58,14 @@ uint64_t pool_obtained(void)
 void pool_report(const struct pool *p)
 {
 	stress_live(p->s, p->live_bytes, pool_obtained());
+}
+
+bool pool_check(const struct pool *p)
+{
+	size_t i;
+
+	for (i = 0; i < p->count; i++)
+		if (p->blocks[i] && !stress_check(p->s, p->blocks[i], pool_bytes(p, i)))
+			return false;
+	return true;
 }

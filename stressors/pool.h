@@ -9,18 +9,25 @@ struct pool {
 	struct stress *s;
 	void **blocks; /* in a mapping of its own; NULL: free */
 	size_t count;
-	size_t block_bytes;
+	size_t block_bytes; /* of each; 0: sizes has them */
+	uint32_t *sizes;    /* behind the blocks in their mapping */
 	uint64_t live_bytes;
 };
 
-/* A table for count blocks of block_bytes each; PHASE_RUN, or how it ended. */
+/* A table for count blocks of block_bytes each, 0: of the sizes that are put there; PHASE_RUN, or how it ended. */
 enum phase pool_open(struct pool *p, struct stress *s, size_t count, size_t block_bytes);
+
+/* Bytes of the i-th block. */
+size_t pool_bytes(const struct pool *p, size_t i);
 
 /* Allocates and writes the i-th block; PHASE_RUN, or how it ended. */
 enum phase pool_fill(struct pool *p, size_t i);
 
 /* Reads it back with --verify, and frees it; false: end as a signal. */
 bool pool_free(struct pool *p, size_t i);
+
+/* Reads back all that is live once more, with --verify, as it is when run() has returned; else as stress_going(). */
+bool pool_check(const struct pool *p);
 
 /* What glibc's malloc has from the system, in its heaps and in mappings (mallinfo(3)). */
 uint64_t pool_obtained(void);

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #define OPTIONS_MAX 24
+#define SIZES_MAX   64
 #define FOREVER     UINT64_MAX
 /* Beyond what any process can map: 47 bits, or 32. So a size fits a size_t; a total need not. */
 #define SIZE_LIMIT  ((uint64_t)1 << (sizeof(void *) == 8 ? 47 : 32))
@@ -23,6 +24,7 @@
 
 enum option_kind {
 	OPTION_SIZE,     /* bytes; 4K, 1.5G, 120% of the cgroup's limit, 50%ram */
+	OPTION_SIZES,    /* a list of them, 24B,100B,4K: option_sizes() */
 	OPTION_DURATION, /* nanoseconds; 10ms, 2s */
 	OPTION_COUNT,    /* a whole number */
 	OPTION_FLAG,     /* takes no value: 1 where it is given */
@@ -84,6 +86,9 @@ struct stress {
 /* Value of an option in base units. The name must be in the stressor's table or one of common_options. */
 uint64_t option(const struct stress *s, const char *name);
 
+/* The list of an OPTION_SIZES in bytes: how many, at most SIZES_MAX. */
+size_t option_sizes(const struct stress *s, const char *name, uint64_t ret_bytes[SIZES_MAX]);
+
 /* --hold, --time, --verify: every stressor has them. */
 extern const struct option_info common_options[];
 
@@ -113,6 +118,12 @@ bool stress_going(struct stress *s);
 
 /* The same for threads and children of the stressor: looks at what its main thread has seen. */
 bool stress_ended(const struct stress *s);
+
+/*
+ * What a thread works with: it counts on the same page, but fetches no signals and looks at no
+ * clock, and so never ends by itself. Only stress_write() and stress_check(): not remembered for the end.
+ */
+struct stress stress_part(const struct stress *s);
 
 /* stress_going() after ns nanoseconds, at once when a signal comes. */
 bool stress_wait(struct stress *s, uint64_t ns);
