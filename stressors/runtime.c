@@ -75,10 +75,14 @@ static int shared_open(struct stress *s, struct err *e)
 	int page_fd;
 	void *map;
 
-	s->page = &s->own;
 	s->bell = -1;
-	if (!text)
-		return 0;
+	if (!text) {
+		/* By hand it is shared all the same, with children. */
+		map = mmap(NULL, SHARED_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+			   0);
+		s->page = map != MAP_FAILED ? map : NULL;
+		return s->page ? 0 : err_errno(e, errno, "mmap of a page");
+	}
 	if (shared_fds(text, &page_fd, &s->bell) < 0)
 		return err_set(e, EINVAL, SHARED_ENV "=\"%s\": allowed: two descriptors, as in 3,4", text);
 	map = mmap(NULL, SHARED_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, page_fd, 0);

@@ -71,16 +71,15 @@ struct stress {
 	uint64_t values[OPTIONS_MAX];
 	bool checking;            /* only its arguments are looked at, maybe on another machine */
 	bool relative;            /* while checking: a size is a percentage */
-	struct shared_page *page; /* the engine's, or own */
-	struct shared_page own;
-	int bell;                /* -1 by hand */
-	sigset_t stops;          /* the signals that end it, kept blocked */
-	int stopped_by;          /* the one that came, 0 while none did */
-	uint64_t until_ns;       /* --time on the monotonic clock; FOREVER */
-	bool time_up;            /* it has come */
-	uint64_t look_bytes;     /* done since the last look for both, */
-	unsigned int look_calls; /* and calls */
-	struct verify *verify;   /* what --verify reads back at the end; NULL without */
+	struct shared_page *page; /* the engine's, or one of its own */
+	int bell;                 /* -1 by hand */
+	sigset_t stops;           /* the signals that end it, kept blocked */
+	int stopped_by;           /* the one that came, 0 while none did */
+	uint64_t until_ns;        /* --time on the monotonic clock; FOREVER */
+	bool time_up;             /* it has come */
+	uint64_t look_bytes;      /* done since the last look for both, */
+	unsigned int look_calls;  /* and calls */
+	struct verify *verify;    /* what --verify reads back at the end; NULL without */
 };
 
 /* Value of an option in base units. The name must be in the stressor's table or one of common_options. */
@@ -120,7 +119,7 @@ bool stress_going(struct stress *s);
 bool stress_ended(const struct stress *s);
 
 /*
- * What a thread works with: it counts on the same page, but fetches no signals and looks at no
+ * What a thread or a child works with: it counts on the same page, but fetches no signals and looks at no
  * clock, and so never ends by itself. Only stress_write() and stress_check(): not remembered for the end.
  */
 struct stress stress_part(const struct stress *s);
