@@ -76,6 +76,24 @@ static int mount_at(const char *type, const char *where, const char *options, st
 	return 0;
 }
 
+/*
+ * Links that udev makes elsewhere. Programs use them, and so does the kernel: TOMOYO, as Debian's 5.10 has it, looks for
+ * what execveat(2) is to start by the name /dev/fd/N, and refuses with ENOENT when that is not there.
+ */
+static int make_links(struct err *e)
+{
+	static const char *const links[][2] = { { "/proc/self/fd", "/dev/fd" },
+						{ "/proc/self/fd/0", "/dev/stdin" },
+						{ "/proc/self/fd/1", "/dev/stdout" },
+						{ "/proc/self/fd/2", "/dev/stderr" } };
+	size_t i;
+
+	for (i = 0; i < sizeof(links) / sizeof(links[0]); i++)
+		if (symlink(links[i][0], links[i][1]) < 0 && errno != EEXIST)
+			return err_errno(e, errno, "%s: symlink", links[i][1]);
+	return 0;
+}
+
 static int mount_basics(struct err *e)
 {
 	int r;
@@ -85,6 +103,8 @@ static int mount_basics(struct err *e)
 		r = mount_at("sysfs", "/sys", NULL, e);
 	if (r == 0 && mount("devtmpfs", "/dev", "devtmpfs", MS_NOSUID, NULL) < 0 && errno != EBUSY)
 		r = err_errno(e, errno, "/dev: mount devtmpfs");
+	if (r == 0)
+		r = make_links(e);
 	/* Some kernels have neither; the engine does without. */
 	mount_at("debugfs", "/sys/kernel/debug", NULL, NULL);
 	mount_at("tracefs", "/sys/kernel/tracing", NULL, NULL);

@@ -151,7 +151,8 @@ def test_slab_pinned(kind, link, cache):
         fds = list(pathlib.Path(f"/proc/{pid}/fd").iterdir())
         held = sum(os.readlink(fd).startswith(link) for fd in fds)
         assert own["held"] == 3000 and 3000 <= held <= 3001  # the bell is a socket too
-        assert not cache or slab(cache) - before >= 2900
+        # All that are held are there; objects of a CPU's slabs that nobody uses count as used, before as well (mm/slub.c).
+        assert not cache or slab(cache) >= max(3000, before + 1500)
         assert own["slab_rise"] is not None and own["unreclaim_rise"] is not None
         assert proc_bytes(pid, "VmRSS") < 4 * M
 
