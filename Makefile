@@ -14,7 +14,7 @@ WARN   := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
 ALL_C  := -std=gnu11 $(WARN) $(if $(CI),-Werror) -fno-common -D_GNU_SOURCE -DOOMLAB_VERSION='"$(VERSION)"' -I. -MMD -MP
 SAN_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 SAN_C  := $(if $(SAN),$(SAN_FLAGS))
-DYN    := -lcgroup -lfyaml -ljansson -larchive -lkmod -lxxhash
+DYN    := -lcgroup -lfyaml -ljansson -larchive -lkmod -lxxhash -lnuma
 
 LIB_C    := $(wildcard lib/*.c)
 CORE_C   := $(wildcard cgroups/*.c harness/engine/*.c harness/oracle/*.c)
@@ -26,7 +26,7 @@ UNITS    := $(patsubst tests/unit/%.c,$(B)/unit/%,$(UNIT_C))
 
 # 32-bit guests need the same two programs in 32 bits; ci/deps gets what those are built with.
 I386      ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/oomlab/i386
-HAVE_I386 := $(and $(wildcard /usr/lib32/libc.a),$(wildcard $(I386)/package))
+HAVE_I386 := $(and $(wildcard /usr/lib32/libc.a),$(wildcard $(I386)/lib/libnuma.a))
 I386_C    := -m32 -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -isystem $(I386)/include
 
 all: $(B)/oomlab $(B)/oomlab-stress $(B)/oomlab-agent $(B)/oomlab-lockstep.so $(if $(HAVE_I386),i386,no-i386)
@@ -58,9 +58,13 @@ static = $(patsubst %.c,$(B)/static/%.o,$(1))
 $(B)/libstatic.a: $(call static,$(LIB_C))
 	@rm -f $@; ar rcs $@ $^
 
+# Of libnuma the system calls alone. The rest of it would come by one function that nobody calls, and at every program's
+# start it reads /sys and allocates; without that function's need it stays out.
+NUMA_CALLS := -Wl,--defsym=numa_bitmask_nbytes=0 -lnuma
+
 $(B)/oomlab-stress: $(call static,$(STRESS_C)) $(B)/libstatic.a
 	$(call say,LD)
-	$(Q)$(CC) -static -Wl,--gc-sections $(LDFLAGS) -o $@ $^
+	$(Q)$(CC) -static -Wl,--gc-sections $(LDFLAGS) -o $@ $^ $(NUMA_CALLS)
 
 # Preloaded into QEMU, which knows nothing of sanitizers.
 $(B)/oomlab-lockstep.so: harness/places/lockstep/lockstep.c Makefile
@@ -72,7 +76,7 @@ $(B)/oomlab-lockstep.so: harness/places/lockstep/lockstep.c Makefile
 # Its --no-warnings would let undefined symbols pass too, so what it says is shown if it fails.
 $(B)/oomlab-agent: $(call static,guest/agent.c guest/devices.c guest/park.c guest/root.c guest/tune.c $(CORE_C)) $(B)/libstatic.a
 	$(call say,LD)
-	$(Q)$(CC) -static -Wl,--gc-sections $(LDFLAGS) -o $@ $^ -lcgroup -ljansson 2>$@.said || \
+	$(Q)$(CC) -static -Wl,--gc-sections $(LDFLAGS) -o $@ $^ -lcgroup -ljansson $(NUMA_CALLS) 2>$@.said || \
 		{ cat $@.said >&2; rm -f $@ $@.said; exit 1; }
 	@rm -f $@.said
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "stressors/runtime.h"
 
+#include "lib/idlist.h"
 #include "lib/jsonw.h"
 #include "lib/units.h"
 
@@ -11,6 +12,7 @@
 
 #define TEXT_MAX       256
 #define LIST_BYTES_MAX (512 << 10)
+#define IDS_ALLOWED    (IDLIST_ALLOWED ", or all")
 /* With what a percentage may stand for. */
 #define SIZES_ALLOWED (SIZE_ALLOWED ", N% of the cgroup's limit, or N%ram")
 
@@ -70,6 +72,7 @@ static const char *allowed(const struct option_info *o, char ret[TEXT_MAX])
 	static const char *const forms[] = {
 		[OPTION_SIZE] = SIZES_ALLOWED,
 		[OPTION_SIZES] = "sizes with commas between, e.g. 24B,100B,4K",
+		[OPTION_IDS] = IDS_ALLOWED,
 		[OPTION_DURATION] = DURATION_ALLOWED,
 		[OPTION_COUNT] = "a whole number",
 		[OPTION_FLAG] = "no value",
@@ -169,6 +172,7 @@ static int sizes_parse(const struct option_info *o, const char *text, uint64_t r
 static int value_parse(struct stress *s, const struct option_info *o, const char *text, uint64_t *ret)
 {
 	uint64_t value = 0, list[SIZES_MAX];
+	struct idlist ids;
 	int r = -EINVAL;
 
 	if (o->forever && strcmp(text, "forever") == 0) {
@@ -186,6 +190,9 @@ static int value_parse(struct stress *s, const struct option_info *o, const char
 		r = sizes_parse(o, text, list);
 		*ret = (uint64_t)(uintptr_t)text;
 		return r < 0 ? r : 0;
+	case OPTION_IDS:
+		*ret = (uint64_t)(uintptr_t)text;
+		return strcmp(text, "all") ? idlist_parse(text, &ids) : 0;
 	case OPTION_DURATION:
 		r = duration_parse(text, &value);
 		break;
@@ -304,6 +311,11 @@ size_t option_sizes(const struct stress *s, const char *name, uint64_t ret_bytes
 	return n > 0 ? (size_t)n : 0;
 }
 
+bool option_ids(const struct stress *s, const char *name, struct idlist *ret)
+{
+	return idlist_parse((const char *)(uintptr_t)option(s, name), ret) == 0;
+}
+
 int options_parse(struct stress *s, char **args, struct err *e)
 {
 	size_t used;
@@ -320,13 +332,14 @@ int options_parse(struct stress *s, char **args, struct err *e)
 
 static void option_help(const struct option_info *o)
 {
-	static const char *const words[] = { "=SIZE", "=SIZE,...", "=DURATION", "=COUNT", "", "=CHOICE" };
+	static const char *const words[] = { "=SIZE",  "=SIZE,...", "=IDS",   "=DURATION",
+					     "=COUNT", "",          "=CHOICE" };
 	char text[TEXT_MAX], low[UNITS_TEXT_MAX], high[UNITS_TEXT_MAX];
 
 	printf("  --%s%-*s %s", o->name, 16 - (int)strlen(o->name), words[o->kind], o->help);
 	if (o->kind == OPTION_SIZE && (o->max || o->min > 1))
 		printf("; %s to %s", bound(o, o->min, low), bound(o, upper(o), high));
-	else if (o->kind == OPTION_CHOICE || o->max || o->min > 1)
+	else if (o->kind == OPTION_CHOICE || o->kind == OPTION_IDS || o->max || o->min > 1)
 		printf("; allowed: %s", allowed(o, text));
 	if (o->forever)
 		printf(", or forever");
@@ -353,8 +366,8 @@ void options_help(const struct stressor *self)
 
 static void option_json(struct jsonw *w, const struct option_info *o)
 {
-	static const char *const kinds[] = { "size", "sizes", "duration", "count", "flag", "choice" };
-	static const char *const units[] = { "bytes", "bytes", "ns", NULL, NULL, NULL };
+	static const char *const kinds[] = { "size", "sizes", "ids", "duration", "count", "flag", "choice" };
+	static const char *const units[] = { "bytes", "bytes", NULL, "ns", NULL, NULL, NULL };
 	struct stress none = { .checking = true };
 	uint64_t value = 0;
 	size_t i;
@@ -364,7 +377,7 @@ static void option_json(struct jsonw *w, const struct option_info *o)
 	jsonw_str(w, "kind", kinds[o->kind]);
 	jsonw_str(w, "unit", units[o->kind]);
 	jsonw_str(w, "default", o->fallback);
-	if (o->kind != OPTION_FLAG && o->kind != OPTION_CHOICE) {
+	if (o->kind != OPTION_FLAG && o->kind != OPTION_CHOICE && o->kind != OPTION_IDS) {
 		if (o->fallback && o->kind != OPTION_SIZES && value_parse(&none, o, o->fallback, &value) == 0)
 			jsonw_uint(w, "default_value", value);
 		jsonw_uint(w, "min", o->min);

@@ -25,6 +25,7 @@
 enum option_kind {
 	OPTION_SIZE,     /* bytes; 4K, 1.5G, 120% of the cgroup's limit, 50%ram */
 	OPTION_SIZES,    /* a list of them, 24B,100B,4K: option_sizes() */
+	OPTION_IDS,      /* numbers of nodes, 0-1,3, or all: option_ids() */
 	OPTION_DURATION, /* nanoseconds; 10ms, 2s */
 	OPTION_COUNT,    /* a whole number */
 	OPTION_FLAG,     /* takes no value: 1 where it is given */
@@ -51,6 +52,7 @@ struct value_info {
 };
 
 struct stress;
+struct idlist;
 
 struct stressor {
 	const char *name;
@@ -87,6 +89,9 @@ uint64_t option(const struct stress *s, const char *name);
 
 /* The list of an OPTION_SIZES in bytes: how many, at most SIZES_MAX. */
 size_t option_sizes(const struct stress *s, const char *name, uint64_t ret_bytes[SIZES_MAX]);
+
+/* The numbers of an OPTION_IDS; false: all there are. */
+bool option_ids(const struct stress *s, const char *name, struct idlist *ret);
 
 /* --hold, --time, --verify: every stressor has them. */
 extern const struct option_info common_options[];

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <inttypes.h>
+#include <numaif.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -47,6 +48,26 @@ static int parse_rlimits(const json_t *process, struct settings *ret)
 	return 0;
 }
 
+static const struct {
+	const char *name; /* in the spec */
+	int policy;
+} policies[] = { { "bind", MPOL_BIND }, { "interleave", MPOL_INTERLEAVE }, { "preferred", MPOL_PREFERRED } };
+
+static int parse_numa(const json_t *numa, struct settings *ret)
+{
+	const char *policy = json_text(numa, "policy", "");
+	size_t i;
+
+	ret->policy = MPOL_DEFAULT;
+	if (!numa || json_is_null(numa))
+		return 0;
+	for (i = 0; i < sizeof(policies) / sizeof(policies[0]); i++)
+		if (!strcmp(policies[i].name, policy))
+			ret->policy = policies[i].policy;
+	return ret->policy == MPOL_DEFAULT ? -EINVAL
+					   : idlist_parse(json_text(numa, "nodes", ""), &ret->nodes);
+}
+
 int settings_parse(const json_t *process, struct settings *ret, struct err *e)
 {
 	const json_t *nice = json_object_get(process, "nice");
@@ -60,6 +81,8 @@ int settings_parse(const json_t *process, struct settings *ret, struct err *e)
 	ret->cpus_set = cpus;
 	if (cpus && idlist_parse(cpus, &ret->cpus) < 0)
 		return err_set(e, EINVAL, "trial spec: cpus that are no list of numbers");
+	if (parse_numa(json_object_get(process, "numa"), ret) < 0)
+		return err_set(e, EINVAL, "trial spec: no NUMA policy with its nodes");
 	if (parse_rlimits(process, ret) < 0)
 		return err_set(e, EINVAL, "trial spec: a resource limit that is no number");
 	return 0;
@@ -86,12 +109,29 @@ static int set_cpus(const struct idlist *wanted)
 	return 0;
 }
 
+/* Likewise all of them, with the memory that they have: get_mempolicy(2). */
+static int set_policy(int policy, const struct idlist *wanted)
+{
+	struct idlist set;
+	int got;
+
+	if (set_mempolicy(policy, wanted->words, IDLIST_MAX) < 0 ||
+	    get_mempolicy(&got, set.words, IDLIST_MAX, NULL, 0) < 0)
+		return -1;
+	if (got == policy && !memcmp(&set, wanted, sizeof(set)))
+		return 0;
+	errno = ERANGE;
+	return -1;
+}
+
 const char *settings_apply(const struct settings *s)
 {
 	size_t i;
 
 	if (s->cpus_set && set_cpus(&s->cpus) < 0)
 		return "cpus";
+	if (s->policy != MPOL_DEFAULT && set_policy(s->policy, &s->nodes) < 0)
+		return "numa.nodes";
 	if (s->nice_set && setpriority(PRIO_PROCESS, 0, s->nice) < 0)
 		return "nice";
 	for (i = 0; i < SETTINGS_RLIMITS; i++) {
@@ -121,6 +161,8 @@ static const char *wanted_text(const struct settings *s, const char *which, char
 	buf[0] = 0;
 	if (!strcmp(which, "cpus"))
 		return idlist_format(&s->cpus, buf, room);
+	if (!strcmp(which, "numa.nodes"))
+		return idlist_format(&s->nodes, buf, room);
 	if (!strcmp(which, "nice"))
 		snprintf(buf, room, "%d", s->nice);
 	else if (!strcmp(which, "user"))
@@ -146,7 +188,9 @@ int settings_refused(const struct settings *s, const char *which, int code, stru
 	wanted_text(s, which, wanted, sizeof(wanted));
 	if (code == EPERM || code == EACCES)
 		return err_set(e, EOPNOTSUPP, "%s %s is more than this machine allows", which, wanted);
-	if (!strcmp(which, "cpus") && (code == EINVAL || code == ERANGE))
-		return err_set(e, EOPNOTSUPP, "cpus %s: this machine does not have all of them", wanted);
+	if ((!strcmp(which, "cpus") || !strcmp(which, "numa.nodes")) && (code == EINVAL || code == ERANGE))
+		return err_set(e, EOPNOTSUPP, "%s %s: this machine does not have all of them", which, wanted);
+	if (!strcmp(which, "numa.nodes") && code == ENOSYS)
+		return err_set(e, EOPNOTSUPP, "%s %s: this kernel has no NUMA policies", which, wanted);
 	return err_errno(e, code, "%s %s", which, wanted);
 }

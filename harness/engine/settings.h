@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a process of a scenario is given before it begins: CPUs, priority, resource limits, whose it is. */
+/* What a process of a scenario is given before it begins: CPUs, NUMA nodes, priority, resource limits, whose it is. */
 #ifndef OOMLAB_ENGINE_SETTINGS_H
 #define OOMLAB_ENGINE_SETTINGS_H
 
@@ -18,6 +18,8 @@ struct settings {
 	bool nice_set, cpus_set;
 	int nice;
 	struct idlist cpus;
+	int policy; /* MPOL_BIND, ...; MPOL_DEFAULT: left as it is */
+	struct idlist nodes;
 	int64_t rlimits[SETTINGS_RLIMITS]; /* bytes; -1: left as it is */
 	int64_t uid, gid;                  /* -1: the engine's */
 };

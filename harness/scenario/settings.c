@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* What a process is given before it begins: resource limits, whose it is, CPUs. */
+/* What a process is given before it begins: resource limits, whose it is, CPUs, NUMA nodes. */
 #include "harness/scenario/settings.h"
 
 #include "harness/scenario/kinds.h"
@@ -70,23 +70,43 @@ static json_t *scalar_idlist(struct binder *b, const struct key *key, const char
 }
 
 /* A guest has as many as the scenario says; of this machine the trial finds out. */
-static void check_cpus(struct binder *b, struct fy_node *node, const json_t *process)
+static void check_ids(struct binder *b, struct fy_node *node, const char *key, const char *ids,
+		      const char *what, const char *of, int64_t count)
 {
-	const char *cpus = json_text(process, "cpus", NULL);
-	int64_t count = 1;
 	struct idlist list;
 	char text[96];
 
-	if (!cpus || !b->in_guest || idlist_parse(cpus, &list) < 0)
+	if (!b->in_guest || count < 1 || idlist_parse(ids, &list) < 0 || idlist_last(&list) < count)
 		return;
-	if (map_get(map_get(b->root, "machine"), "cpus") &&
-	    int_parse(node_text(map_get(map_get(b->root, "machine"), "cpus")), &count) < 0)
+	snprintf(text, sizeof(text), "%s %d is more than %s has; allowed: 0 to %lld", what,
+		 idlist_last(&list), of, (long long)count - 1);
+	bind_complain_key(b, node, key, text);
+}
+
+static void check_cpus(struct binder *b, struct fy_node *node, const json_t *process)
+{
+	struct fy_node *cpus = map_get(map_get(b->root, "machine"), "cpus");
+	int64_t count = 1;
+
+	if (!cpus || int_parse(node_text(cpus), &count) == 0)
+		check_ids(b, node, "cpus", json_text(process, "cpus", ""), "CPU", "machine.cpus", count);
+}
+
+static void check_numa(struct binder *b, struct fy_node *node, const json_t *process)
+{
+	const json_t *numa = json_object_get(process, "numa");
+	struct fy_node *nodes = map_get(map_get(b->root, "machine"), "nodes"), *given = map_get(node, "numa");
+	const char *ids = json_text(numa, "nodes", "");
+	int count = nodes && fy_node_is_sequence(nodes) ? fy_node_sequence_item_count(nodes) : 0;
+	struct bind_mark mark;
+
+	if (!fy_node_is_mapping(given))
 		return;
-	if (idlist_last(&list) < count)
-		return;
-	snprintf(text, sizeof(text), "CPU %d is more than machine.cpus has; allowed: 0 to %lld",
-		 idlist_last(&list), (long long)count - 1);
-	bind_complain_key(b, node, "cpus", text);
+	mark = bind_enter(b, "numa", given);
+	check_ids(b, given, "nodes", ids, "node", "machine.nodes", count ? count : 1);
+	if (!strcmp(json_text(numa, "policy", ""), "preferred") && strpbrk(ids, ",-"))
+		bind_complain_key(b, given, "nodes", "more than one with preferred; allowed: one node");
+	bind_leave(b, mark);
 }
 
 void settings_complete(struct binder *b, struct fy_node *node, json_t *process)
@@ -98,6 +118,7 @@ void settings_complete(struct binder *b, struct fy_node *node, json_t *process)
 		bind_complain_key(b, node, "oom_adj",
 				  "is given beside oom_score_adj; allowed: one of the two");
 	check_cpus(b, node, process);
+	check_numa(b, node, process);
 	if (!user || json_object_get(process, "group"))
 		return;
 	known = getpwuid((uid_t)json_integer_value(user));

@@ -251,6 +251,10 @@ BAD = [
     (["memset", "--pause=5"], ["--pause", "ms"]),
     (["memset", "--pause=forever"], ["--pause"]),
     (["memset", "--hold=-1s"], ["--hold", "forever"]),
+    (["numa-bind", "--nodes=1-"], ["--nodes", '"1-" is not understood', "numbers and ranges, e.g. 0-3,7, or all"]),
+    (["numa-bind", "--nodes=1024"], ["--nodes", "out of range", "numbers and ranges"]),
+    (["numa-preferred", "--node=1024"], ["--node", "out of range", "a whole number; 0 to 1023"]),
+    (["numa-migrate", "--to=0"], ["--to: is the node of --from", "another one"]),
 ]
 
 
@@ -389,6 +393,15 @@ def test_the_list_shows_what_each_needs():
         line, = (line for line in listed.splitlines() if line.split()[0] == one["name"])
         assert one["about"] in line
         assert line.endswith(f" [needs {', '.join(one['needs'])}]") if one["needs"] else "[needs" not in line
+
+
+@pytest.mark.parametrize("name", ["numa-bind", "numa-interleave", "numa-preferred", "numa-migrate"])
+def test_one_node_is_unmet(name):
+    nodes = pathlib.Path("/sys/devices/system/node/has_memory")
+    if nodes.exists() and nodes.read_text() != "0\n":
+        pytest.skip("this machine has several NUMA nodes")
+    done = stress(name)
+    assert (done.returncode, done.stderr) == (4, f"{name}: there are no two NUMA nodes with memory\n")
 
 
 def wasted_with(name):

@@ -98,6 +98,15 @@ static void test_bad_settings(void **state)
 	assert_refused("", "cpus: 1024", "'1024' is no such list");
 	assert_refused(GUEST, "cpus: '0,2'", "CPU 2 is more than machine.cpus has; allowed: 0 to 1\n");
 	assert_refused("machine: {}\n", "cpus: 1", "allowed: 0 to 0\n");
+	assert_refused("", "numa: {policy: bind}", "processes.hog.numa: 'nodes' is missing");
+	assert_refused("", "numa: {policy: near, nodes: 0}", "allowed: bind, interleave, preferred\n");
+	assert_refused("", "numa: {policy: bind, nodes: x}", "processes.hog.numa.nodes: 'x' is no such list");
+	assert_refused("", "numa: {policy: preferred, nodes: 0-1}",
+		       "processes.hog.numa.nodes: more than one with preferred; allowed: one node\n");
+	assert_refused(GUEST, "numa: {policy: bind, nodes: 1}",
+		       "processes.hog.numa.nodes: node 1 is more than machine.nodes has; allowed: 0 to 0\n");
+	assert_refused("machine: {memory: 128M, nodes: [64M, 64M]}\n", "numa: {policy: bind, nodes: '0,2'}",
+		       "node 2 is more than machine.nodes has; allowed: 0 to 1\n");
 	/* Of this machine it is not known before the trial. */
 	assert_comes_to(
 		"", "cpus: 1000",

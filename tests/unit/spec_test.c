@@ -110,6 +110,8 @@ static void settings(void **state)
 		"[{'name': 'p', 'run': ['a'], 'rlimits': {'as': -1}}]",
 		"[{'name': 'p', 'run': ['a'], 'rlimits': {'as': 'much'}}]",
 		"[{'name': 'p', 'run': ['a'], 'cpus': 'all'}]",
+		"[{'name': 'p', 'run': ['a'], 'numa': {'policy': 'bind'}}]",
+		"[{'name': 'p', 'run': ['a'], 'numa': {'policy': 'near', 'nodes': '0'}}]",
 	};
 	json_t *value = json(least);
 	struct spec s;
