@@ -29,7 +29,7 @@ I386      ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/oomlab/i386
 HAVE_I386 := $(and $(wildcard /usr/lib32/libc.a),$(wildcard $(I386)/lib/libnuma.a))
 I386_C    := -m32 -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -isystem $(I386)/include
 
-all: $(B)/oomlab $(B)/oomlab-stress $(B)/oomlab-agent $(B)/oomlab-lockstep.so $(if $(HAVE_I386),i386,no-i386)
+all: $(B)/oomlab $(B)/oomlab-stress $(B)/oomlab-stress-malloc $(B)/oomlab-agent $(B)/oomlab-lockstep.so $(if $(HAVE_I386),i386,no-i386)
 
 $(B)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -65,6 +65,11 @@ NUMA_CALLS := -Wl,--defsym=numa_bitmask_nbytes=0 -lnuma
 $(B)/oomlab-stress: $(call static,$(STRESS_C)) $(B)/libstatic.a
 	$(call say,LD)
 	$(Q)$(CC) -static -Wl,--gc-sections $(LDFLAGS) -o $@ $^ $(NUMA_CALLS)
+
+# The same stressors with a malloc that a library may stand in for: nothing else of it is dynamic but the C library.
+$(B)/oomlab-stress-malloc: $(call static,$(STRESS_C)) $(B)/libstatic.a
+	$(call say,LD)
+	$(Q)$(CC) -pie -Wl,--gc-sections $(LDFLAGS) -o $@ $^ $(NUMA_CALLS:-lnuma=-l:libnuma.a)
 
 # Preloaded into QEMU, which knows nothing of sanitizers.
 $(B)/oomlab-lockstep.so: harness/places/lockstep/lockstep.c Makefile
@@ -116,7 +121,7 @@ format:
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/oomlab $(DESTDIR)$(PREFIX)/share/oomlab
 	install $(B)/oomlab $(DESTDIR)$(PREFIX)/bin
-	install $(B)/oomlab-stress $(B)/oomlab-agent $(B)/oomlab-lockstep.so $(DESTDIR)$(PREFIX)/libexec/oomlab
+	install $(B)/oomlab-stress $(B)/oomlab-stress-malloc $(B)/oomlab-agent $(B)/oomlab-lockstep.so $(DESTDIR)$(PREFIX)/libexec/oomlab
 	install $(addprefix guest/kernels/,fetch fetch-source build-kernel apt.sh) $(DESTDIR)$(PREFIX)/libexec/oomlab
 ifneq ($(HAVE_I386),)
 	install -d $(DESTDIR)$(PREFIX)/libexec/oomlab/i386

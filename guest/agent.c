@@ -256,14 +256,14 @@ static int use_data(struct blackbox *bb, const json_t *machine, struct err *e)
 	return 0;
 }
 
-/* Has any process a program of the user's? */
+/* Has any process a program of its own? */
 static bool wants_programs(const json_t *spec)
 {
 	const json_t *one;
 	size_t i;
 
 	json_array_foreach (json_object_get(spec, "processes"), i, one)
-		if (json_object_get(one, "exec"))
+		if (json_object_get(one, "program"))
 			return true;
 	return false;
 }

@@ -4,6 +4,7 @@
 
 #include "cgroups/cgroups.h"
 #include "guest/kernels.h"
+#include "harness/allocators.h"
 #include "harness/metrics.h"
 #include "harness/outcome.h"
 #include "harness/scenario/profile.h"
@@ -107,6 +108,7 @@ int known_names(const struct names **ret, struct err *e)
 {
 	static struct names names;
 	static json_t *stressors, *profiles; /* own the names' texts */
+	static char malloc_program[PATH_LEN_MAX];
 	int r;
 
 	if (!stressors) {
@@ -122,6 +124,9 @@ int known_names(const struct names **ret, struct err *e)
 		if (r < 0)
 			return r;
 	}
+	r = paths_helper("oomlab-stress-malloc", malloc_program);
+	if (r < 0)
+		return err_set(e, -r, "oomlab-stress-malloc is not there beside oomlab: run make");
 	names = (struct names){
 		.stressors = stressor_names,
 		.outcomes = outcome_names,
@@ -129,6 +134,8 @@ int known_names(const struct names **ret, struct err *e)
 		.cgroup_metrics = metric_names[METRIC_CGROUP],
 		.system_metrics = metric_names[METRIC_SYSTEM],
 		.cgroup_keys = cgroup_keys,
+		.allocators = allocators(),
+		.malloc_program = malloc_program,
 		.profiles = profiles,
 		.check_run = check_run,
 		.check_kernel = check_kernel,

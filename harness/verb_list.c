@@ -5,6 +5,7 @@
 #include "cgroups/cgroups.h"
 #include "guest/built.h"
 #include "guest/kernels.h"
+#include "harness/allocators.h"
 #include "harness/metrics.h"
 #include "harness/output/output.h"
 #include "harness/places/place.h"
@@ -138,6 +139,25 @@ static int list_profiles(json_t *list, struct err *e)
 	return 0;
 }
 
+static int list_allocators(json_t *list, struct err *e)
+{
+	const struct allocator_name *one = allocators();
+	size_t i;
+
+	(void)e;
+	for (i = 0; one[i].name; i++) {
+		char about[PATH_LEN_MAX + 128];
+
+		snprintf(about, sizeof(about), "%s; %s%s", allocator_about(i),
+			 one[i].package ? "not here: apt-get install " : "",
+			 one[i].package   ? one[i].package
+			 : one[i].library ? one[i].library
+					  : "always here");
+		add(list, one[i].name, about);
+	}
+	return 0;
+}
+
 static int list_places(json_t *list, struct err *e)
 {
 	size_t i;
@@ -164,15 +184,11 @@ static const struct topic {
 	void (*print)(
 		const json_t *list); /* NULL: as a list; else a page of its own, only when it is asked for */
 } topics[] = {
-	{ "stressors", list_stressors, NULL },
-	{ "scenarios", list_scenarios, NULL },
-	{ "metrics", list_metrics, NULL },
-	{ "kernels", list_kernels, NULL },
-	{ "limits", list_limits, NULL },
-	{ "profiles", list_profiles, NULL },
-	{ "places", list_places, NULL },
-	{ "formats", list_formats, NULL },
-	{ "coverage", list_coverage, coverage_print },
+	{ "stressors", list_stressors, NULL },   { "scenarios", list_scenarios, NULL },
+	{ "metrics", list_metrics, NULL },       { "kernels", list_kernels, NULL },
+	{ "limits", list_limits, NULL },         { "profiles", list_profiles, NULL },
+	{ "allocators", list_allocators, NULL }, { "places", list_places, NULL },
+	{ "formats", list_formats, NULL },       { "coverage", list_coverage, coverage_print },
 };
 
 #define TOPICS (sizeof(topics) / sizeof(topics[0]))

@@ -14,6 +14,8 @@
 #define SHARED_PAGE_BYTES 4096
 /* Environment: "PAGEFD,BELLFD". Absent when a stressor runs by hand. */
 #define SHARED_ENV "OOMLAB_SHARED"
+/* Environment: the malloc library that is preloaded. Absent when it is to be the C library's. */
+#define SHARED_MALLOC_ENV "OOMLAB_MALLOC"
 /* How long a stressor that ended waits for the engine's last sample. */
 #define SHARED_ACK_TIMEOUT_MS 2000
 #define SHARED_VALUES_MAX     16

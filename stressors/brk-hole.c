@@ -96,6 +96,8 @@ static enum phase run(struct stress *s)
 	enum phase how;
 	size_t i;
 
+	if (stress_foreign_malloc(s))
+		return stress_unmet(s, "it is about glibc's malloc");
 	stress_phase(s, PHASE_RUN);
 	h.blocks = mmap(NULL, table, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (h.blocks == MAP_FAILED)

@@ -119,7 +119,7 @@ static enum phase renew(struct churn *c, uint64_t bytes)
 static void report(const struct churn *c)
 {
 	struct stress *s = c->p.s;
-	uint64_t live = c->p.live_bytes, obtained = pool_obtained();
+	uint64_t live = c->p.live_bytes, obtained = pool_obtained(s);
 
 	stress_value(s, "live", (int64_t)live);
 	stress_value(s, "obtained", (int64_t)obtained);
@@ -141,7 +141,7 @@ static enum phase run(struct stress *s)
 	stress_phase(s, PHASE_RUN);
 	end = renew(&c, c.size - option(s, "max"));
 	if (end == PHASE_RUN)
-		stress_value(s, "obtained_full", (int64_t)pool_obtained());
+		stress_value(s, "obtained_full", (int64_t)pool_obtained(s));
 	for (i = 0; end == PHASE_RUN && i < rounds; i++)
 		end = renew(&c, c.size);
 	/* The one that makes it exact. */

@@ -72,7 +72,7 @@ static int check(const struct stress *s, struct err *e)
 
 static void note_most(struct growth *g)
 {
-	uint64_t now = pool_obtained();
+	uint64_t now = pool_obtained(g->s);
 
 	if (now > g->most)
 		g->most = now;
@@ -146,7 +146,7 @@ static bool verified(const struct growth *g)
 
 static void report(struct growth *g)
 {
-	uint64_t live = g->count * g->bytes, obtained = pool_obtained();
+	uint64_t live = g->count * g->bytes, obtained = pool_obtained(g->s);
 
 	stress_value(g->s, "live", (int64_t)live);
 	stress_value(g->s, "obtained", (int64_t)obtained);

@@ -103,10 +103,10 @@ enum phase frag_pool(struct pool *p, size_t keep, bool scattered)
 	end = fill_all(p);
 	if (end != PHASE_RUN)
 		return end;
-	stress_value(s, "obtained_full", (int64_t)pool_obtained());
+	stress_value(s, "obtained_full", (int64_t)pool_obtained(s));
 	if (!free_most(p, keep, scattered))
 		return PHASE_SIGNAL;
-	obtained = pool_obtained();
+	obtained = pool_obtained(s);
 	stress_value(s, "live", (int64_t)p->live_bytes);
 	stress_value(s, "obtained", (int64_t)obtained);
 	stress_value(s, "wasted", (int64_t)(obtained > p->live_bytes ? obtained - p->live_bytes : 0));

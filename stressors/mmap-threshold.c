@@ -119,6 +119,8 @@ static enum phase run(struct stress *s)
 {
 	enum phase how;
 
+	if (stress_foreign_malloc(s))
+		return stress_unmet(s, "it is about glibc's malloc");
 	stress_phase(s, PHASE_RUN);
 	if (option(s, "fixed") && !mallopt(M_MMAP_THRESHOLD, FIXED))
 		return stress_unmet(s, "the C library does not know M_MMAP_THRESHOLD");

@@ -8,7 +8,8 @@
 enum phase pool_open(struct pool *p, struct stress *s, size_t count, size_t block_bytes)
 {
 	size_t bytes = count * (sizeof(void *) + sizeof(uint32_t));
-	void **map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	/* Shared, with nobody: so it is not anonymous memory, of which pool_obtained() may ask. */
+	void **map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	if (map == MAP_FAILED)
 		return stress_refused(s, "mmap of the table", bytes);
@@ -48,16 +49,22 @@ bool pool_free(struct pool *p, size_t i)
 	return going;
 }
 
-uint64_t pool_obtained(void)
+uint64_t pool_obtained(const struct stress *s)
 {
-	struct mallinfo2 info = mallinfo2();
+	struct mallinfo2 info;
+	int64_t anon;
 
+	if (stress_foreign_malloc(s)) {
+		anon = stress_anon();
+		return anon > s->anon_start ? (uint64_t)(anon - s->anon_start) : 0;
+	}
+	info = mallinfo2();
 	return info.arena + info.hblkhd;
 }
 
 void pool_report(const struct pool *p)
 {
-	stress_live(p->s, p->live_bytes, pool_obtained());
+	stress_live(p->s, p->live_bytes, pool_obtained(p->s));
 }
 
 bool pool_check(const struct pool *p)

@@ -29,8 +29,11 @@ bool pool_free(struct pool *p, size_t i);
 /* Reads back all that is live once more, with --verify, as it is when run() has returned; else as stress_going(). */
 bool pool_check(const struct pool *p);
 
-/* What glibc's malloc has from the system, in its heaps and in mappings (mallinfo(3)). */
-uint64_t pool_obtained(void);
+/*
+ * What malloc has from the system: glibc's in its heaps and in mappings (mallinfo(3)); of another one what is there of
+ * it, in RAM and in swap, since it alone has allocated since the start.
+ */
+uint64_t pool_obtained(const struct stress *s);
 
 /* Says so on the shared page: what is live, and what is obtained for it. */
 void pool_report(const struct pool *p);

@@ -130,6 +130,8 @@ static enum phase run(struct stress *s)
 	struct rusage before = { 0 }, after = { 0 };
 	enum phase end = PHASE_DONE;
 
+	if (stress_foreign_malloc(s))
+		return stress_unmet(s, "it is about glibc's malloc");
 	stress_phase(s, PHASE_RUN);
 	/* Twice: each of use_stack()'s frames has more in it than FRAME. */
 	if (!stress_stack(2 * (size_t)option(s, "stack") + 64 * FRAME))

@@ -140,6 +140,9 @@ int stress_open(struct stress *s, struct err *e)
 		r = verify_open(s, e);
 	if (r < 0)
 		return r;
+	r = foreign_open(s, e);
+	if (r < 0)
+		return r;
 	signals_block(s);
 	prctl(PR_SET_NAME, s->self->name);
 	__atomic_store_n(&s->page->magic, SHARED_MAGIC, __ATOMIC_RELEASE);

@@ -26,6 +26,9 @@ int limit_of_cgroup(const char *root, uint64_t *ret_bytes);
 int verify_open(struct stress *s, struct err *e);
 void verify_all(struct stress *s);
 
+/* foreign.c: finds out whose malloc it is; -ENOENT when it is not that of SHARED_MALLOC_ENV. */
+int foreign_open(struct stress *s, struct err *e);
+
 /* Finds the shared page (SHARED_ENV) or goes without, and blocks the signals that end a stressor. */
 int stress_open(struct stress *s, struct err *e);
 

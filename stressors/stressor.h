@@ -82,6 +82,7 @@ struct stress {
 	uint64_t look_bytes;      /* done since the last look for both, */
 	unsigned int look_calls;  /* and calls */
 	struct verify *verify;    /* what --verify reads back at the end; NULL without */
+	int64_t anon_start; /* stress_anon() at the start, with another malloc than the C library's; -1 */
 };
 
 /* Value of an option in base units. The name must be in the stressor's table or one of common_options. */
@@ -156,6 +157,15 @@ enum phase stress_unmet(struct stress *s, const char *fmt, ...) __attribute__((f
  */
 int64_t stress_own(const char *key);
 int64_t stress_rise(const char *key, int64_t before);
+
+/* Its anonymous memory in RAM and in swap, in bytes; SHARED_UNKNOWN: the kernel does not say (before Linux 4.5). */
+int64_t stress_anon(void);
+
+/*
+ * Whether malloc is another than the C library's: then mallinfo(3), mallopt(3) and the like say nothing of it. A
+ * stressor that is about glibc's is unmet.
+ */
+bool stress_foreign_malloc(const struct stress *s);
 
 /*
  * Whether the stack may grow by so much from here on, else false and ENOMEM. Writing past its end would be

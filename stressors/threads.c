@@ -177,7 +177,7 @@ static enum phase watch(struct stress *s, struct team *team)
 	while (__atomic_load_n(&team->ended, __ATOMIC_ACQUIRE) < team->count) {
 		if (!stress_wait(s, WATCH_NS))
 			return PHASE_SIGNAL;
-		stress_live(s, live_bytes(team), pool_obtained());
+		stress_live(s, live_bytes(team), pool_obtained(s));
 	}
 	for (i = 0; i < team->count; i++)
 		pthread_join(team->workers[i].thread, NULL);
@@ -189,8 +189,8 @@ static enum phase watch(struct stress *s, struct team *team)
 
 static void report(struct stress *s, const struct team *team, int64_t vss_before)
 {
-	uint64_t live = live_bytes(team), obtained = pool_obtained();
-	int64_t heaps = arenas();
+	uint64_t live = live_bytes(team), obtained = pool_obtained(s);
+	int64_t heaps = stress_foreign_malloc(s) ? -1 : arenas();
 
 	stress_live(s, live, obtained);
 	stress_value(s, "arenas", heaps < 0 ? SHARED_UNKNOWN : heaps);

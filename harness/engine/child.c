@@ -11,6 +11,8 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#define ENV_MAX 80 /* of a stressor: 64 that its scenario gives, and ours */
+
 /* An ordinary process again, which dies with the engine. */
 static void become_ordinary(pid_t engine)
 {
@@ -50,19 +52,25 @@ static const char *become_user(const struct settings *settings, pid_t engine)
 	return NULL;
 }
 
+/* program: the engine's stressors, opened; -1: the process has a program of its own. */
 static void become_stressor(const struct spec_process *spec, int program, const struct child_ends *child)
 {
 	char shared[sizeof(SHARED_ENV) + 32];
 	char *argv[256] = { (char *)"oomlab-stress" };
-	char *envp[] = { shared, (char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL };
+	char *envp[ENV_MAX] = { shared, (char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin" };
 	int i;
 
 	for (i = 0; spec->argv[i] && i < 254; i++)
 		argv[i + 1] = spec->argv[i];
+	for (i = 0; program < 0 && spec->env[i] && i < ENV_MAX - 2; i++)
+		envp[i + 1] = spec->env[i];
 	snprintf(shared, sizeof(shared), SHARED_ENV "=%d,%d", child->page, child->bell);
 	fcntl(child->page, F_SETFD, 0);
 	fcntl(child->bell, F_SETFD, 0);
-	execveat(program, "", argv, envp, AT_EMPTY_PATH);
+	if (program < 0)
+		execve(spec->program, argv, envp);
+	else
+		execveat(program, "", argv, envp, AT_EMPTY_PATH);
 }
 
 static int open_stdin(const struct spec_process *spec, int input)
@@ -96,10 +104,10 @@ static struct child_failure become(const struct spec_process *spec, const struct
 	f.setting = become_user(&spec->settings, engine);
 	if (f.setting)
 		f.step = CHILD_SETTING;
-	else if (spec->program)
-		execve(spec->program, spec->argv, spec->env);
-	else
+	else if (spec->stressor)
 		become_stressor(spec, stressor, child);
+	else
+		execve(spec->program, spec->argv, spec->env);
 	return f;
 }
 

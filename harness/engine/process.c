@@ -70,7 +70,7 @@ static int make_ends(struct process *p, struct child_ends *child)
 {
 	int gate[2], out[2], r = 0;
 
-	if (!p->spec->program)
+	if (p->spec->stressor)
 		r = make_shared(p, child);
 	else if (p->spec->stdin_text)
 		r = make_input(p->spec->stdin_text, child);

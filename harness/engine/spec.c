@@ -106,9 +106,11 @@ static int parse_process(struct spec *s, const json_t *one, struct err *e)
 		return r;
 	if (json_object_get(one, "exec"))
 		return parse_program(p, one, e);
+	p->stressor = true;
+	p->program = json_text(one, "program", NULL);
 	if (parse_run(json_object_get(one, "run"), &p->argv) < 0)
 		return bad(e, "a process without a command");
-	return 0;
+	return parse_env(json_object_get(one, "env"), &p->env) < 0 ? bad(e, "a stressor's environment") : 0;
 }
 
 static int add_change(struct spec_change *list, unsigned int *count, struct spec_change change, struct err *e)

@@ -19,8 +19,9 @@
 struct spec_process {
 	const char *name;
 	char **argv;            /* NULL-terminated: stressor and its options, or the words of exec */
-	const char *program;    /* of exec; NULL: a stressor */
-	char **env;             /* of exec: "NAME=VALUE", NULL-terminated */
+	bool stressor;          /* it has a page and a bell */
+	const char *program;    /* of exec, or a stressor's own; NULL: the engine's stressors */
+	char **env;             /* of program: "NAME=VALUE", NULL-terminated */
 	const char *stdin_text; /* of exec; NULL: none, or the file */
 	const char *stdin_file;
 	int group; /* index into cgroups, -1: the trial's own group */

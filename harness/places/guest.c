@@ -47,6 +47,8 @@ static int can_make_images(const json_t *spec, struct err *why)
 	if (guest_data(spec) && paths_program(IMAGE_PROGRAM, program) < 0)
 		return err_set(why, EOPNOTSUPP,
 			       "machine.data: " IMAGE_PROGRAM " is not installed: apt-get install e2fsprogs");
+	if (programs_there(spec, why) < 0)
+		return -EOPNOTSUPP;
 	if (programs_wanted(spec) &&
 	    (paths_program(IMAGE_PROGRAM, program) < 0 || paths_program(PROGRAMS_FILLER, program) < 0))
 		return err_set(why, EOPNOTSUPP,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* This machine as a place: the engine runs in a child, inside a group of the harness's own. */
 #include "harness/places/place.h"
+#include "harness/places/programs.h"
 
 #include "cgroups/cgroups.h"
 #include "guest/tune.h"
@@ -146,6 +147,8 @@ static int host_can(const json_t *spec, const struct place_options *o, struct er
 		r = limits_exist(spec, &sys, why);
 	if (r == 0)
 		r = adjs_allowed(spec, why);
+	if (r == 0)
+		r = programs_there(spec, why);
 	if (r < 0)
 		return -EOPNOTSUPP;
 	if (!o->allow_host_changes && changes_sysctls(spec))

@@ -40,9 +40,26 @@ bool programs_wanted(const json_t *spec)
 	size_t i;
 
 	json_array_foreach (json_object_get(spec, "processes"), i, one)
-		if (json_object_get(one, "exec"))
+		if (json_object_get(one, "program"))
 			return true;
 	return false;
+}
+
+int programs_there(const json_t *spec, struct err *why)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach (json_object_get(spec, "processes"), i, one) {
+		const json_t *malloc = json_object_get(one, "malloc");
+
+		if (json_object_get(malloc, "package"))
+			return err_set(why, EOPNOTSUPP,
+				       "processes.%s: %s is not installed: apt-get install %s",
+				       json_text(one, "name", ""), json_text(malloc, "name", ""),
+				       json_text(malloc, "package", ""));
+	}
+	return 0;
 }
 
 int programs_fit(const json_t *spec, int kernel_bits, struct err *why)
@@ -114,7 +131,7 @@ static int gather(struct closure *c, const json_t *spec, struct err *e)
 	int r = 0;
 
 	json_array_foreach (json_object_get(spec, "processes"), i, one)
-		if (r == 0 && json_object_get(one, "exec"))
+		if (r == 0 && json_object_get(one, "program"))
 			r = gather_one(c, one, e);
 	closure_sort(c);
 	return r;
@@ -277,7 +294,7 @@ static char *key_of(const json_t *spec)
 	size_t i;
 
 	json_array_foreach (json_object_get(spec, "processes"), i, one)
-		if (json_object_get(one, "exec"))
+		if (json_object_get(one, "program"))
 			json_array_append_new(
 				all, json_pack("[O?, O?, O?, O?]", json_object_get(one, "program"),
 					       json_object_get(one, "env"), json_object_get(one, "stdin"),

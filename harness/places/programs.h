@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The programs of a spec's processes (exec:), with all they need, as a file system for a guest. */
+/* The programs of a spec's processes (exec: and malloc:), with all they need, as a file system for a guest. */
 #ifndef OOMLAB_PLACES_PROGRAMS_H
 #define OOMLAB_PLACES_PROGRAMS_H
 
@@ -13,6 +13,9 @@
 
 /* Does any of its processes have a program of its own? */
 bool programs_wanted(const json_t *spec);
+
+/* 0, or -EOPNOTSUPP with the reason: a malloc library that is not installed, and the package that brings it. */
+int programs_there(const json_t *spec, struct err *why);
 
 /* 0, or -EOPNOTSUPP with the reason: a program that a kernel of that many bits cannot run. */
 int programs_fit(const json_t *spec, int kernel_bits, struct err *why);

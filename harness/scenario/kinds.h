@@ -27,7 +27,7 @@ extern const struct kind kind_rlimit, kind_user, kind_group, kind_idlist;
 extern const struct kind kind_trigger, kind_process_ref;
 
 /* harness/scenario/programs.c */
-extern const struct kind kind_exec, kind_env_value, kind_stdin, kind_path;
+extern const struct kind kind_exec, kind_env_value, kind_stdin, kind_path, kind_malloc;
 
 /* harness/scenario/expect.c */
 extern const struct kind kind_expects, kind_expect, kind_metric, kind_is, kind_bound, kind_where;

@@ -41,6 +41,13 @@ struct stressor_name {
 	const struct metric_name *values; /* NULL: nothing */
 };
 
+/* A malloc library that a process may be given. */
+struct allocator_name {
+	const char *name;    /* NULL ends the list */
+	const char *library; /* its file; NULL: none, or not here */
+	const char *package; /* that brings it here; NULL: it is here */
+};
+
 struct names {
 	const struct stressor_name *stressors; /* all lists end with NULL */
 	const char *const *outcomes;
@@ -48,7 +55,9 @@ struct names {
 	const struct metric_name *cgroup_metrics;
 	const struct metric_name *system_metrics;
 	const struct cgroup_key_name *cgroup_keys;
-	const json_t *profiles; /* of limits, as profiles_read() gives them; NULL: there are none */
+	const struct allocator_name *allocators;
+	const char *malloc_program; /* the stressors as a program that can be given one */
+	const json_t *profiles;     /* of limits, as profiles_read() gives them; NULL: there are none */
 	/*
 	 * Are these arguments of a stressor good? argv[0] is its name, NULL at
 	 * the end. 0, or -EINVAL with what is wrong in why. Called once for each

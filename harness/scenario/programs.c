@@ -4,6 +4,7 @@
 #include "harness/scenario/kinds.h"
 #include "lib/json.h"
 #include "lib/paths.h"
+#include "lib/sharedpage.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -149,6 +150,41 @@ static void add_program(struct binder *b, struct fy_node *node, json_t *process)
 		json_object_set_new(process, "files", json_array());
 }
 
+/* One by its name or its file: {name, library}, null for the C library's, or {name, package} of one that is not here. */
+static json_t *scalar_malloc(struct binder *b, const struct key *key, const char *text, char why[WHY_MAX])
+{
+	const struct allocator_name *known = name_find(text, b->known->allocators, sizeof(*known));
+	char list[160], hint[96], quoted[SHOWN_MAX];
+	json_t *path;
+
+	if (known)
+		return json_pack("{s:s, s:s?, s:s*}", "name", text, "library", known->library, "package",
+				 known->package);
+	if (strchr(text, '/')) {
+		path = scalar_path(b, key, text, why);
+		return path ? json_pack("{s:s, s:o}", "name", text, "library", path) : NULL;
+	}
+	snprintf(why, WHY_MAX, "unknown malloc library %s%s; allowed: %s, or the path of one",
+		 shown(quoted, text), name_hint(hint, text, b->known->allocators, sizeof(*known)),
+		 name_list(list, sizeof(list), b->known->allocators, sizeof(*known)));
+	return NULL;
+}
+
+/* A stressor with a malloc library is a program of ours that its loader preloads the library into. */
+static void add_malloc(struct binder *b, json_t *process)
+{
+	const char *library = json_text(json_object_get(process, "malloc"), "library", NULL);
+	json_t *env = json_pack("{s:s}", "PATH", PROGRAM_PATH);
+
+	json_object_update(env, json_object_get(process, "env"));
+	if (library) {
+		json_object_set_new(env, "LD_PRELOAD", json_string(library));
+		json_object_set_new(env, SHARED_MALLOC_ENV, json_string(library));
+	}
+	json_object_set_new(process, "program", json_string(b->known->malloc_program));
+	json_object_set_new(process, "env", env);
+}
+
 static bool given(struct fy_node *node, const char *key)
 {
 	struct fy_node_pair *pair = map_pair(node, key);
@@ -158,7 +194,7 @@ static bool given(struct fy_node *node, const char *key)
 
 void program_complete(struct binder *b, struct fy_node *node, json_t *process)
 {
-	static const char *const of_exec[] = { "env", "stdin", "files" };
+	static const char *const of_exec[] = { "stdin", "files" };
 	bool run = given(node, "run"), exec = given(node, "exec");
 	size_t i;
 
@@ -168,6 +204,8 @@ void program_complete(struct binder *b, struct fy_node *node, json_t *process)
 		bind_complain_key(b, node, "exec", "is given beside run; allowed: one of the two");
 	else if (exec)
 		add_program(b, node, process);
+	else if (run && json_is_object(json_object_get(process, "malloc")))
+		add_malloc(b, process);
 	else if (!run)
 		bind_complain(b, node,
 			      "neither run nor exec is given; allowed: one of the two: run, a stressor and "
@@ -175,6 +213,12 @@ void program_complete(struct binder *b, struct fy_node *node, json_t *process)
 	for (i = 0; !exec && i < sizeof(of_exec) / sizeof(of_exec[0]); i++)
 		if (given(node, of_exec[i]))
 			bind_complain_key(b, node, of_exec[i], "belongs to exec; allowed: not beside run");
+	if (run && !exec && given(node, "env") && !given(node, "malloc"))
+		bind_complain_key(b, node, "env",
+				  "belongs to exec, or to run with malloc; allowed: not beside run alone");
+	if (exec && given(node, "malloc"))
+		bind_complain_key(b, node, "malloc",
+				  "belongs to run; allowed: for a program of yours env: {LD_PRELOAD: ...}");
 }
 
 const struct kind kind_exec = { .name = "list",
@@ -189,4 +233,7 @@ const struct kind kind_stdin = { .name = "input",
 				 .allowed = "text, or {file: PATH}",
 				 .scalar = scalar_as_it_is,
 				 .bind = bind_stdin };
+const struct kind kind_malloc = { .name = "malloc library",
+				  .allowed = "a name of `oomlab list allocators`, or the path of a library",
+				  .scalar = scalar_malloc };
 const struct kind kind_path = { .name = "path", .allowed = "a path", .scalar = scalar_path };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Processes that are a program of the user's: exec, and what goes with it. */
+/* Processes that are a program: one of the user's by exec, or a stressor with a malloc library. */
 #ifndef OOMLAB_SCENARIO_PROGRAMS_H
 #define OOMLAB_SCENARIO_PROGRAMS_H
 
@@ -10,7 +10,7 @@
 
 /*
  * One process whose keys are bound: complains unless it has either run or exec,
- * and of exec adds "program", its file, and the whole of its environment.
+ * and of exec, and of run with malloc, adds "program", its file, and the whole of its environment.
  */
 void program_complete(struct binder *b, struct fy_node *node, json_t *process);
 

@@ -131,7 +131,7 @@ expect: [{that: app.outcome, is: timeout}]
     ("{exec: sort}", "4:15: processes.app.exec: 'sort' is one text; allowed: a list of words, e.g. [sort, --reverse]"),
     ("{exec: [sort], run: [memset]}", "4:16: processes.app.exec: is given beside run; allowed: one of the two"),
     ("{cgroup: ''}", "4:9: processes.app: neither run nor exec is given; "),
-    ("{run: [memset], env: {A: b}}", "4:30: processes.app.env: belongs to exec; "),
+    ("{run: [memset], env: {A: b}}", "4:30: processes.app.env: belongs to exec, or to run with malloc; "),
     ("{run: [memset], stdin: a}", "4:31: processes.app.stdin: belongs to exec; "),
     ("{exec: [sort], env: {A-B: c}}", "4:29: processes.app.env: 'A-B' is no name of a variable; "),
     ("{exec: [sort], stdin: {file: gone}}", "4:37: processes.app.stdin.file: 'gone': No such file or directory; "),

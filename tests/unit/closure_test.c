@@ -353,6 +353,7 @@ static void test_fit(void **state)
 	struct fixture *f = *state;
 	json_t *spec = spec_of(script(f, "run", "#!/bin/sh\n"), "/etc");
 
+	assert_int_equal(programs_there(spec, &f->e), 0);
 	assert_int_equal(programs_fit(spec, 64, &f->e), 0);
 	assert_int_equal(programs_fit(spec, 32, &f->e), sizeof(void *) == 8 ? -EOPNOTSUPP : 0);
 	json_decref(spec);
@@ -360,6 +361,11 @@ static void test_fit(void **state)
 	assert_int_equal(programs_fit(spec, 32, &f->e), 0);
 	assert_int_equal(programs_image(spec, &bytes, &f->e), -ENOENT);
 	assert_non_null(strstr(f->e.text, "processes.app: /nowhere/run"));
+	json_decref(spec);
+	spec = json_pack("{s:[{s:s, s:{s:s, s:s}}]}", "processes", "name", "p", "malloc", "name", "fast",
+			 "package", "libfast1");
+	assert_int_equal(programs_there(spec, &f->e), -EOPNOTSUPP);
+	assert_string_equal(f->e.text, "processes.p: fast is not installed: apt-get install libfast1");
 	json_decref(spec);
 }
 

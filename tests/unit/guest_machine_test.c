@@ -122,7 +122,7 @@ static void modules(void **state)
 	      "nfit nd_pmem -crc32c_generic ext4 ");
 	needs(", \"data\": {\"kind\": \"disk\"}", "virtio_pci virtio_blk -crc32c_generic ext4 ");
 	needs(", \"swap\": {\"kind\": \"none\", \"size\": 67108864}", "");
-	needs("}, \"processes\": [{\"run\": [\"x\"]}, {\"exec\": [\"x\"]}], \"more\": {\"x\": 0",
+	needs("}, \"processes\": [{\"run\": [\"x\"]}, {\"program\": \"/x\"}], \"more\": {\"x\": 0",
 	      "nfit nd_pmem -crc32c_generic ext4 ");
 }
 
@@ -145,7 +145,7 @@ static void command_line(void **state)
 	has(", \"swap\": {\"kind\": \"pmem\", \"size\": 2097152}", " swiotlb=noforce", NULL);
 	has(", \"swap\": {\"kind\": \"disk\", \"size\": 4096}, \"data\": {\"kind\": \"pmem\"}",
 	    " swiotlb=noforce", "swiotlb=noforce swiotlb");
-	has("}, \"processes\": [{\"exec\": [\"x\"]}], \"more\": {\"x\": 0", " swiotlb=noforce", NULL);
+	has("}, \"processes\": [{\"program\": \"/x\"}], \"more\": {\"x\": 0", " swiotlb=noforce", NULL);
 	has(", \"cgroup\": \"v1\", \"cmdline\": \"quiet x=1\"", " swapaccount=1 quiet x=1", NULL);
 }
 

@@ -74,6 +74,36 @@ static void test_settings(void **state)
 		"{\"cgroup\":\"\",\"cpus\":\"0-1\",\"name\":\"hog\",\"oom_score_adj\":null,\"run\":[\"memset\"]}");
 }
 
+#define WITH_MALLOC(env, malloc)                                                                             \
+	"{\"cgroup\":\"\",\"env\":{" env "},\"malloc\":{" malloc                                             \
+	"},\"name\":\"hog\",\"oom_score_adj\":null,"                                                         \
+	"\"program\":\"/bin/stress-malloc\",\"run\":[\"memset\"]}"
+#define PATH_ENV "\"PATH\":\"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\""
+
+static void test_malloc_library(void **state)
+{
+	(void)state;
+	assert_comes_to("", "malloc: glibc", WITH_MALLOC(PATH_ENV, "\"library\":null,\"name\":\"glibc\""));
+	assert_comes_to("", "malloc: fast, env: {A: '1'}",
+			WITH_MALLOC("\"A\":\"1\",\"LD_PRELOAD\":\"/lib/libfast.so\",\"OOMLAB_MALLOC\":"
+				    "\"/lib/libfast.so\"," PATH_ENV,
+				    "\"library\":\"/lib/libfast.so\",\"name\":\"fast\""));
+	/* Where it is not installed the place says so: a skip. */
+	assert_comes_to("", "malloc: gone",
+			WITH_MALLOC(PATH_ENV, "\"library\":null,\"name\":\"gone\",\"package\":\"libgone\""));
+	assert_comes_to("", "malloc: /dev/null",
+			WITH_MALLOC("\"LD_PRELOAD\":\"/dev/null\",\"OOMLAB_MALLOC\":\"/dev/null\"," PATH_ENV,
+				    "\"library\":\"/dev/null\",\"name\":\"/dev/null\""));
+	assert_refused(
+		"", "malloc: fats",
+		"processes.hog.malloc: unknown malloc library 'fats'; did you mean fast; allowed: glibc, "
+		"fast, gone, or the path of one\n");
+	assert_refused("", "malloc: ./no-such-library.so",
+		       "processes.hog.malloc: './no-such-library.so': No such file");
+	assert_refused("", "env: {A: '1'}", "processes.hog.env: belongs to exec, or to run with malloc; ");
+	assert_refused("", "malloc: fast, stdin: x", "processes.hog.stdin: belongs to exec; ");
+}
+
 static void test_bad_settings(void **state)
 {
 	(void)state;
@@ -210,9 +240,10 @@ static void test_bad_triggers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_settings), cmocka_unit_test(test_bad_settings),
-		cmocka_unit_test(test_count),    cmocka_unit_test(test_bad_count),
-		cmocka_unit_test(test_triggers), cmocka_unit_test(test_bad_triggers),
+		cmocka_unit_test(test_settings),     cmocka_unit_test(test_malloc_library),
+		cmocka_unit_test(test_bad_settings), cmocka_unit_test(test_count),
+		cmocka_unit_test(test_bad_count),    cmocka_unit_test(test_triggers),
+		cmocka_unit_test(test_bad_triggers),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

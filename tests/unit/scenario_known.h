@@ -40,6 +40,11 @@ static const struct cgroup_key_name known_cgroup_keys[] = {
 	{ "cpuset.mems", CGROUP_TEXT }, { NULL, CGROUP_ANY },
 };
 
+static const struct allocator_name known_allocators[] = { { "glibc", NULL, NULL },
+							  { "fast", "/lib/libfast.so", NULL },
+							  { "gone", NULL, "libgone" },
+							  { NULL, NULL, NULL } };
+
 static int runs_checked;
 
 /* Refuses what has --bad in it. */
@@ -74,6 +79,8 @@ static struct names known = {
 	.cgroup_metrics = known_cgroup_metrics,
 	.system_metrics = known_system_metrics,
 	.cgroup_keys = known_cgroup_keys,
+	.allocators = known_allocators,
+	.malloc_program = "/bin/stress-malloc",
 	.check_run = known_check_run,
 	.check_kernel = known_check_kernel,
 };
