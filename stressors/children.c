@@ -26,8 +26,7 @@ child_main(struct stress *s, size_t index, pid_t parent, struct reports *r,
 	struct stress part = stress_part(s);
 	enum phase end;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() != parent)
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
 		_exit(1);
 	end = work(&part, index, user);
 	if (end == PHASE_RUN)
