@@ -27,7 +27,8 @@ processes:
 expect:
   - {that: hog.touched, is: 64M}
   - {that: system.hugepages_total, is: 16}
-  - {that: system.anon_hugepages_peak, min: 32M}
+  # Of 24 that fit into its blocks, as many as there are: without a wish for them nobody compacts, and a boot leaves 15 to 24.
+  - {that: system.anon_hugepages_peak, min: 16M}
 """
 SMALL = """
 scenario: {name}
