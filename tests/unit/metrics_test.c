@@ -52,10 +52,10 @@ static void whole_trial(void **state)
 		" 'vmstat.pgscan_kswapd']}");
 	box_text(b, BB_COLUMNS,
 		 "{'of': 'process', 'names': ['rss_peak', 'rss', 'swap', 'minor_faults', 'touched']}");
-	box_text(b, BB_COLUMNS, "{'of': 'cgroup', 'names': ['current', 'peak', 'oom_kills']}");
+	box_text(b, BB_COLUMNS, "{'of': 'cgroup', 'names': ['current', 'peak', 'oom_kills', 'shmem']}");
 	SAMPLE(b, BB_SYSTEM, 0, 100, 90, 50, 50, 3, 1, 20, 5); /* at 3 ms */
-	SAMPLE(b, BB_CGROUP, 0, 1, 2, 0);
-	SAMPLE(b, BB_CGROUP, 1, 3, 4, 1);
+	SAMPLE(b, BB_CGROUP, 0, 1, 2, 0, 7);
+	SAMPLE(b, BB_CGROUP, 1, 3, 4, 1, MISSING);
 	box_event(b, "{'event': 'release'}");
 	SAMPLE(b, BB_PROCESS, 0, 10, 9, 0, 100, 8);
 	SAMPLE(b, BB_PROCESS, 0, 12, 11, 7, 200, 9);
@@ -67,8 +67,8 @@ static void whole_trial(void **state)
 	box_event(b, "{'event': 'phase', 'process': 'free', 'phase': 'hold', 'allocated': 16, 'touched': 6,"
 		     " 'check_errors': 1}");
 	SAMPLE(b, BB_SYSTEM, 0, 100, 80, 50, 40, 4, 2, 31, 5);
-	SAMPLE(b, BB_CGROUP, 0, 6, 9, 2);
-	SAMPLE(b, BB_CGROUP, 1, 2, 8, MISSING);
+	SAMPLE(b, BB_CGROUP, 0, 6, 9, 2, 5);
+	SAMPLE(b, BB_CGROUP, 1, 2, 8, MISSING, MISSING);
 	all = compute(b, "[{'process': 'hog'}, {'process': 'free'}]");
 	metric_is(all, "hog.outcome", "'oom-killed'");
 	metric_is(all, "hog.signal", "9");
@@ -90,6 +90,7 @@ static void whole_trial(void **state)
 	metric_is(all, "cgroup.app.current_peak", "6");
 	metric_is(all, "cgroup.app.peak", "9");
 	metric_is(all, "cgroup.app.oom_kills", "2");
+	metric_is(all, "cgroup.app.shmem_peak", "7");
 	metric_is(all, "cgroup.app/x.y.current_peak", "3");
 	metric_is(all, "cgroup.app/x.y.oom_kills", "0");
 	metric_is(all, "cgroup.app.pgscan", "null");
@@ -109,7 +110,7 @@ static void whole_trial(void **state)
 
 #define ORDER                                                                                                \
 	"{'of': 'system', 'names': ['meminfo.Cached', 'meminfo.SwapFree', 'vmstat.pswpout',"                 \
-	" 'vmstat.oom_kill', 'vmstat.workingset_refault', 'meminfo.SwapTotal']}"
+	" 'vmstat.oom_kill', 'vmstat.workingset_refault', 'meminfo.SwapTotal', 'meminfo.SReclaimable']}"
 
 /* What there was before the first page went to swap, and before the first kill: of the last sample before it. */
 static void before_marks(void **state)
@@ -118,23 +119,24 @@ static void before_marks(void **state)
 	json_t *all;
 
 	box_text(b, BB_COLUMNS, ORDER);
-	SAMPLE(b, BB_SYSTEM, 0, 50, 40, 7, 2, 1000, 40); /* pages and kills of before */
-	SAMPLE(b, BB_SYSTEM, 0, 48, 40, 7, 2, 1000, 40);
-	SAMPLE(b, BB_SYSTEM, 0, MISSING, 39, 7, MISSING, MISSING, 40);
-	SAMPLE(b, BB_SYSTEM, 0, 20, 36, 9, 2, 1030, 40); /* a tenth, and no more */
+	SAMPLE(b, BB_SYSTEM, 0, 50, 40, 7, 2, 1000, 40, 30); /* pages and kills of before */
+	SAMPLE(b, BB_SYSTEM, 0, 48, 40, 7, 2, 1000, 40, 29);
+	SAMPLE(b, BB_SYSTEM, 0, MISSING, 39, 7, MISSING, MISSING, 40, 29);
+	SAMPLE(b, BB_SYSTEM, 0, 20, 36, 9, 2, 1030, 40, 25); /* a tenth, and no more */
 	all = compute(b, "[]");
 	metric_is(all, "system.cached_before_swap", "48");
 	metric_is(all, "system.cached_before_swap_tenth", "null");
 	metric_is(all, "system.cached_before_kill", "null"); /* there was none */
 	metric_is(all, "system.swap_free_before_kill", "null");
 	json_decref(all);
-	SAMPLE(b, BB_SYSTEM, 0, 6, 1, 99, 2, 1040, 40);
-	SAMPLE(b, BB_SYSTEM, 0, 4, 12, 99, 3, 1042, 40);
-	SAMPLE(b, BB_SYSTEM, 0, 3, 11, 99, 3, 1042, 40);
+	SAMPLE(b, BB_SYSTEM, 0, 6, 1, 99, 2, 1040, 40, 4);
+	SAMPLE(b, BB_SYSTEM, 0, 4, 12, 99, 3, 1042, 40, 3);
+	SAMPLE(b, BB_SYSTEM, 0, 3, 11, 99, 3, 1042, 40, 3);
 	all = compute(b, "[]");
 	metric_is(all, "system.cached_peak", "50");
 	metric_is(all, "system.cached_before_swap", "48");
 	metric_is(all, "system.cached_before_swap_tenth", "20");
+	metric_is(all, "system.sreclaimable_before_swap_tenth", "25");
 	metric_is(all, "system.cached_before_kill", "6");
 	metric_is(all, "system.swap_free_before_kill", "1");
 	metric_is(all, "system.pswpout", "92");
