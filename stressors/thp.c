@@ -26,6 +26,7 @@ static const struct option_info options[] = {
 	  .choices = advices,
 	  .fallback = "hugepage",
 	  .help = "what madvise(2) is told" },
+	{ .name = "sparse", .kind = OPTION_FLAG, .help = "write only the first byte of each huge page" },
 	{ .name = NULL },
 };
 
@@ -66,6 +67,18 @@ static char *map_aligned(size_t size, size_t huge)
 	return aligned;
 }
 
+static bool fill(struct stress *s, char *start, size_t size, size_t huge)
+{
+	size_t at;
+
+	if (!option(s, "sparse"))
+		return stress_fill(s, start, size);
+	for (at = 0; at < size; at += huge)
+		if (!stress_fill(s, start + at, 1))
+			return false;
+	return true;
+}
+
 static enum phase run(struct stress *s)
 {
 	int64_t huge = proc_number(THP "hpage_pmd_size");
@@ -85,7 +98,7 @@ static enum phase run(struct stress *s)
 	if (advice >= 0 && madvise(start, (size_t)size, advice) < 0)
 		return stress_refused(s, "madvise", size);
 	stress_allocated(s, size);
-	if (!stress_fill(s, start, (size_t)size))
+	if (!fill(s, start, (size_t)size, (size_t)huge))
 		return PHASE_SIGNAL;
 	if (proc_own("AnonHugePages") >= 0)
 		stress_value(s, "anon_hugepages", proc_own("AnonHugePages"));

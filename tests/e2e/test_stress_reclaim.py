@@ -334,6 +334,26 @@ def test_thp_says_what_it_got(advice):
         assert large_mapping(engine.process.pid, 32 * M) % (2 * M) == 0
 
 
+@pytest.mark.parametrize("advice", ["hugepage", "nohugepage"])
+def test_thp_sparse_writes_one_byte_in_each_huge_page(advice):
+    enabled = pathlib.Path("/sys/kernel/mm/transparent_hugepage/enabled")
+    if not enabled.exists() or "[never]" in enabled.read_text():
+        pytest.skip("transparent huge pages are off here")
+    with Engine("thp", "--size=32M", f"--advice={advice}", "--sparse", "--hold=forever") as engine:
+        engine.wait_for("hold")
+        found = smaps(engine.process.pid)
+        at = large_mapping(engine.process.pid, 32 * M)
+        with open(f"/proc/{engine.process.pid}/mem", "rb", buffering=0) as memory:
+            memory.seek(at)
+            data = memory.read(32 * M)
+        assert all(data[page] for page in range(0, 32 * M, 2 * M)) and sum(byte != 0 for byte in data) == 16
+        assert engine.read()[3] == 16  # touched
+        if advice == "hugepage":
+            assert found["Anonymous"] >= 16 * M  # not all where memory is in pieces
+        else:
+            assert found["Anonymous"] < 2 * M
+
+
 def test_unmet_says_what_is_missing():
     """Where this machine has it, its guests' scenarios show it all the same."""
     meminfo = pathlib.Path("/proc/meminfo").read_text()
