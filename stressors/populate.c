@@ -38,7 +38,9 @@ static const struct option_info options[] = {
 	  .fallback = "advice",
 	  .choices = hows,
 	  .help = "by madvise, or by mmap where the kernel does not know that advice; by mmap; by writing" },
-	{ .name = "huge", .kind = OPTION_FLAG, .help = "advise huge pages" },
+	{ .name = "huge",
+	  .kind = OPTION_FLAG,
+	  .help = "advise huge pages, and write where mmap would have filled" },
 	{ .name = "pause", .kind = OPTION_DURATION, .fallback = "0", .help = "wait after each step" },
 	{ .name = NULL },
 };
@@ -114,7 +116,8 @@ static enum phase fill(struct stress *s, unsigned char *start, size_t len, uint6
 		end = by_advice(s, start, len);
 	if (end == PHASE_DONE)
 		stress_value(s, "advised", (int64_t)(*advised += len));
-	if (end == PHASE_RUN && how == HOW_TOUCH)
+	/* MAP_POPULATE fills a new mapping before it can be advised: huge pages come by the first write. */
+	if (end == PHASE_RUN && (how == HOW_TOUCH || option(s, "huge")))
 		touch(start, len);
 	else if (end == PHASE_RUN)
 		end = by_map(s, start, len);

@@ -364,10 +364,11 @@ def test_populate_counts_by_steps():
         assert len(seen) > 5 and all(touched % (8 * M) == 0 for touched in seen)
 
 
-def test_populate_in_huge_pages():
+@pytest.mark.parametrize("how", ["advice", "map", "touch"])
+def test_populate_in_huge_pages(how):
     if "[never]" in pathlib.Path("/sys/kernel/mm/transparent_hugepage/enabled").read_text():
         pytest.skip("this machine has no transparent huge pages")
-    with Engine("populate", "--limit=64M", "--step=16M", "--huge", "--hold=forever") as engine:
+    with Engine("populate", "--limit=64M", "--step=16M", "--huge", f"--how={how}", "--hold=forever") as engine:
         engine.wait_for("hold")
         huge = re.findall(r"AnonHugePages: +(\d+) kB", pathlib.Path(f"/proc/{engine.process.pid}/smaps").read_text())
         assert sum(map(int, huge)) * K >= 32 * M  # as far as there were any
