@@ -18,7 +18,9 @@
 #define HUGE ((size_t)2 << 20)
 
 enum how { HOW_ADVICE, HOW_MAP, HOW_TOUCH };
+enum pages { PAGES_ANY, PAGES_HUGE, PAGES_SMALL };
 
+static const char *const pages[] = { "any", "huge", "small", NULL };
 static const char *const hows[] = { "advice", "map", "touch", NULL };
 
 static const struct option_info options[] = {
@@ -38,9 +40,11 @@ static const struct option_info options[] = {
 	  .fallback = "advice",
 	  .choices = hows,
 	  .help = "by madvise, or by mmap where the kernel does not know that advice; by mmap; by writing" },
-	{ .name = "huge",
-	  .kind = OPTION_FLAG,
-	  .help = "advise huge pages, and write where mmap would have filled" },
+	{ .name = "pages",
+	  .kind = OPTION_CHOICE,
+	  .fallback = "any",
+	  .choices = pages,
+	  .help = "huge ones where that is fastest; huge ones, written where mmap would have filled; small ones" },
 	{ .name = "pause", .kind = OPTION_DURATION, .fallback = "0", .help = "wait after each step" },
 	{ .name = NULL },
 };
@@ -50,10 +54,18 @@ static const struct value_info values[] = {
 	{ NULL, NULL, NULL },
 };
 
+/* Before it is known whether the kernel has the advice that fills them. */
+static bool huge(const struct stress *s)
+{
+	enum pages wanted = (enum pages)option(s, "pages");
+
+	return wanted == PAGES_HUGE || (wanted == PAGES_ANY && option(s, "how") == HOW_ADVICE);
+}
+
 /* A mapping of len bytes; for huge pages it begins at a multiple of theirs. */
 static unsigned char *get(size_t len, bool huge)
 {
-	size_t room = huge ? len + HUGE : len, before;
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), room = huge ? len + HUGE : len, before, end;
 	unsigned char *start = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (start == MAP_FAILED)
@@ -67,7 +79,9 @@ static unsigned char *get(size_t len, bool huge)
 	before = (HUGE - (uintptr_t)start % HUGE) % HUGE;
 	if (before)
 		(void)munmap(start, before);
-	(void)munmap(start + before + (len + HUGE - 1) / HUGE * HUGE, HUGE - before);
+	end = before + (len + page - 1) / page * page;
+	if (end < room)
+		(void)munmap(start + end, room - end);
 	(void)madvise(start + before, len, MADV_HUGEPAGE);
 	return start + before;
 }
@@ -117,7 +131,7 @@ static enum phase fill(struct stress *s, unsigned char *start, size_t len, uint6
 	if (end == PHASE_DONE)
 		stress_value(s, "advised", (int64_t)(*advised += len));
 	/* MAP_POPULATE fills a new mapping before it can be advised: huge pages come by the first write. */
-	if (end == PHASE_RUN && (how == HOW_TOUCH || option(s, "huge")))
+	if (end == PHASE_RUN && (how == HOW_TOUCH || option(s, "pages") == PAGES_HUGE))
 		touch(start, len);
 	else if (end == PHASE_RUN)
 		end = by_map(s, start, len);
@@ -139,7 +153,7 @@ static enum phase run(struct stress *s)
 	for (; left; left -= step) {
 		if (step > left)
 			step = left;
-		start = get((size_t)step, option(s, "huge"));
+		start = get((size_t)step, huge(s));
 		if (!start)
 			return stress_refused(s, "mmap", step);
 		stress_allocated(s, step);

@@ -340,7 +340,7 @@ def test_stack_past_its_limit_is_refused(preexec):
         assert engine.acknowledge() == 3
 
 
-@pytest.mark.parametrize("args, advised", [([], True), (["--how=map"], False), (["--how=touch"], False)])
+@pytest.mark.parametrize("args, advised", [([], True), (["--step=7M"], True), (["--how=map"], False), (["--how=touch"], False)])
 def test_populate_is_resident(args, advised):
     with Engine("populate", "--limit=100M", "--step=32M", "--hold=forever", *args) as engine:
         engine.wait_for("hold")
@@ -368,7 +368,7 @@ def test_populate_counts_by_steps():
 def test_populate_in_huge_pages(how):
     if "[never]" in pathlib.Path("/sys/kernel/mm/transparent_hugepage/enabled").read_text():
         pytest.skip("this machine has no transparent huge pages")
-    with Engine("populate", "--limit=64M", "--step=16M", "--huge", f"--how={how}", "--hold=forever") as engine:
+    with Engine("populate", "--limit=64M", "--step=16M", "--pages=huge", f"--how={how}", "--hold=forever") as engine:
         engine.wait_for("hold")
         huge = re.findall(r"AnonHugePages: +(\d+) kB", pathlib.Path(f"/proc/{engine.process.pid}/smaps").read_text())
         assert sum(map(int, huge)) * K >= 32 * M  # as far as there were any
