@@ -104,6 +104,19 @@ static void host_needs(json_t *needs, const json_t *spec)
 			need(needs, "CAP_SYS_RESOURCE");
 }
 
+static void process_needs(json_t *needs, const json_t *spec)
+{
+	json_t *process;
+	size_t i;
+
+	json_array_foreach (json_object_get(spec, "processes"), i, process) {
+		const char *name = json_text(json_object_get(process, "malloc"), "name", "glibc");
+
+		if (strcmp(name, "glibc") != 0)
+			need(needs, "%s", name);
+	}
+}
+
 /* What the machines of all cells must have, from their specs. */
 static json_t *needs_of(const struct scenario *s)
 {
@@ -121,6 +134,7 @@ static json_t *needs_of(const struct scenario *s)
 
 		machine_needs(needs, json_object_get(spec, "machine"));
 		group_needs(needs, spec);
+		process_needs(needs, spec);
 		if (!strcmp(scenario_place(s), "host"))
 			host_needs(needs, spec);
 	}

@@ -75,7 +75,7 @@ def test_needs_come_from_the_cells(lab):
     (where / "b.yaml").write_text(head.format("b", "") + "machine: {memory: 64M, cpus: 2, nodes: [32M, 32M], "
                                   "hugepages: 2M, thp: never, mglru: true, ksm: true, cgroup: v1, zswap: {}}\ncgroups: {x: {}}\n"
                                   "matrix: {machine.swap: [null, {size: 1M, kind: zram}, {size: 1M, kind: disk}]}\n")
-    (where / "c.yaml").write_text(head.format("c", "") + "cgroups: {x: {}}\n"
+    (where / "c.yaml").write_text(head.format("c", ", malloc: jemalloc") + "cgroups: {x: {}}\n"
                                   "faults: [{at: 1s, set: {cgroups.x.memory.swappiness: 1}}]\n")
     done = subprocess.run([lab.tmp / "bin/oomlab", "list", "scenarios", "--json"], capture_output=True, text=True,
                           check=True)
@@ -84,7 +84,7 @@ def test_needs_come_from_the_cells(lab):
         "a": ["cgroup v2", "--allow-host-changes", "CAP_SYS_RESOURCE"],
         "b": ["kernel debian:6.1", "2 CPUs", "2 NUMA nodes", "zswap", "huge pages", "THP never", "MGLRU", "KSM", "cgroup v1",
               "swap on zram", "swap on disk"],
-        "c": ["cgroup v1"]}
+        "c": ["cgroup v1", "jemalloc"]}
 
 
 @pytest.mark.parametrize("path", FILES, ids=str)
