@@ -34,10 +34,16 @@ static inline bool span_skip(struct span *s, const char *word)
 	return true;
 }
 
+/* Is it one of set? NUL never is, although strchr() finds it in each. */
+static inline bool span_is_one(char c, const char *set)
+{
+	return c != '\0' && strchr(set, c);
+}
+
 /* Moves over one character of set; true if it did. */
 static inline bool span_skip_one(struct span *s, const char *set)
 {
-	if (s->at == s->end || *s->at == '\0' || !strchr(set, *s->at))
+	if (s->at == s->end || !span_is_one(*s->at, set))
 		return false;
 	s->at++;
 	return true;

@@ -1,9 +1,5 @@
 // SPDX-License-Identifier: MIT
-/*
- * clang -std=gnu11 -D_GNU_SOURCE -I. -g -O1 -fsanitize=fuzzer,address,undefined -o oomreport_fuzz \
- *	tests/fuzz/oomreport_fuzz.c harness/oracle/oomreport.c harness/oracle/oomline.c
- * ./oomreport_fuzz -max_total_time=60 CORPUS tests/fixtures/oom
- */
+/* Kills alone, as the engine reads them: tests/fuzz/run oomreport */
 #include "harness/oracle/oomreport.h"
 
 #include <stdlib.h>

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+/* Single lines of a report that say who asked, what it is about, and whom the kernel chose. */
+#include "harness/oracle/parts.h"
+
+static void set_text(char *to, size_t size, const char *from, const char *end)
+{
+	size_t len = (size_t)(end - from);
+
+	if (len >= size || memchr(from, '\0', len))
+		len = 0;
+	memcpy(to, from, len);
+	to[len] = 0;
+}
+
+/* "... Not tainted 6.1.0-50-cloud-amd64 #1  Debian ...", "... ------------ 3.10.0-693.el7.x86_64 #1" */
+static void note_release(char ret[OOM_RELEASE_MAX], struct span s)
+{
+	const char *end = s.at, *start;
+
+	while ((end = span_find((struct span){ end, s.end }, " #"))) {
+		if (end + 2 < s.end && span_is_digit(end[2]))
+			break;
+		end += 2;
+	}
+	if (!end)
+		return;
+	for (start = end; start > s.at && start[-1] != ' '; start--)
+		;
+	if (span_is_digit(*start))
+		set_text(ret, OOM_RELEASE_MAX, start, end);
+}
+
+/* "CPU: 0 PID: 79 Comm: hog Not tainted ...", "Pid: 79, comm: hog Not tainted ..." */
+bool cpu_line(struct oom_report *r, struct span s)
+{
+	struct span t = s;
+	int64_t pid;
+
+	t.at = span_find(s, "PID: ") ?: span_find(s, "Pid: ");
+	if (!t.at || (!span_find(s, " Comm: ") && !span_find(s, " comm: ")))
+		return false;
+	t.at += strlen("PID: ");
+	if (r->invoked && r->invoker_pid < 0 && span_int(&t, &pid) && pid > 0)
+		r->invoker_pid = pid;
+	note_release(r->release, s);
+	return true;
+}
+
+void invoked_line(struct oom_report *r, const struct oom_parser *p, struct span s)
+{
+	static const char adj[] = "oom_score_adj=", old_adj[] = "oom_adj=";
+	struct span t = s;
+	int64_t v;
+
+	r->invoked = true;
+	memcpy(r->invoker, p->pending.invoker, sizeof(r->invoker));
+	memcpy(r->gfp, p->pending.gfp, sizeof(r->gfp));
+	r->order = p->pending.order;
+	r->sysrq = span_find(s, ", order=-1") != NULL;
+	t.at = span_find(s, adj);
+	if (t.at) {
+		t.at += strlen(adj);
+	} else {
+		t.at = span_find(s, old_adj);
+		t.at = t.at ? t.at + strlen(old_adj) : s.end;
+	}
+	r->invoker_adj_known = span_int(&t, &v);
+	r->invoker_adj = r->invoker_adj_known ? v : 0;
+}
+
+/* A member of the line "oom-kill:constraint=...,nodemask=(null),cpuset=/,mems_allowed=0,...", up to the next one. */
+static void member(struct span s, const char *key, const char *next, char *to, size_t size)
+{
+	struct span t = s;
+
+	t.at = span_find(s, key);
+	if (!t.at)
+		return;
+	t.at += strlen(key);
+	t.end = span_find(t, next) ?: s.end;
+	set_text(to, size, t.at, t.end);
+}
+
+bool summary_line(struct oom_report *r, const struct oom_parser *p, struct span s)
+{
+	if (!span_skip(&s, "oom-kill:constraint="))
+		return false;
+	r->constraint = p->pending.constraint;
+	memcpy(r->oom_memcg, p->pending.oom_memcg, sizeof(r->oom_memcg));
+	memcpy(r->task_memcg, p->pending.task_memcg, sizeof(r->task_memcg));
+	r->chosen_pid = p->pending.pid;
+	member(s, ",nodemask=", ",cpuset=", r->nodemask, sizeof(r->nodemask));
+	member(s, ",cpuset=", ",mems_allowed=", r->cpuset, sizeof(r->cpuset));
+	/* The list has commas itself: "0,2-3,global_oom" or "...,oom_memcg=". */
+	member(s, ",mems_allowed=", r->constraint == OOM_CONSTRAINT_MEMCG ? ",oom_memcg=" : ",global_oom",
+	       r->mems_allowed, sizeof(r->mems_allowed));
+	return true;
+}
+
+/* Up to 4.20: "Task in /a/b killed as a result of limit of /a" */
+bool task_in_line(struct oom_report *r, const struct oom_parser *p, struct span s)
+{
+	if (!span_skip(&s, "Task in ") || !span_find(s, " killed as a result of limit of "))
+		return false;
+	r->constraint = p->pending.constraint;
+	memcpy(r->oom_memcg, p->pending.oom_memcg, sizeof(r->oom_memcg));
+	memcpy(r->task_memcg, p->pending.task_memcg, sizeof(r->task_memcg));
+	return true;
+}
+
+/* Up to 5.1: "Out of memory: Kill process 79 (hog) score 905 or sacrifice child", 2.6: "kill process ... or a child" */
+bool chosen_line(struct oom_report *r, struct span s)
+{
+	struct span t = s;
+	const char *score;
+
+	t.at = span_find(s, "Kill process ") ?: span_find(s, "kill process ");
+	if (!t.at)
+		return false;
+	t.at += strlen("Kill process ");
+	if (r->chosen_pid < 0 && !span_int(&t, &r->chosen_pid))
+		r->chosen_pid = -1;
+	if (span_find(s, "Memory cgroup out of memory") == s.at)
+		r->constraint = OOM_CONSTRAINT_MEMCG;
+	score = span_find_last(s, " score ");
+	if (score) {
+		t.at = score + strlen(" score ");
+		if (!span_int(&t, &r->chosen_score))
+			r->chosen_score = -1;
+	}
+	r->allocating_task = r->allocating_task || span_find(s, "(oom_kill_allocating_task)");
+	return true;
+}
+
+/* "Linux version 6.1.0-50-cloud-amd64 (debian-kernel@...) ...", at boot */
+void boot_line(char ret[OOM_RELEASE_MAX], struct span s)
+{
+	static const char word[] = "Linux version ";
+	const char *end;
+
+	s.at = span_find(s, word);
+	if (!s.at)
+		return;
+	s.at += sizeof(word) - 1;
+	end = memchr(s.at, ' ', span_len(s));
+	set_text(ret, OOM_RELEASE_MAX, s.at, end ? end : s.end);
+}

@@ -1,0 +1,403 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Puts the lines of a log together to reports. The kernel writes one report after the other, but a log of several machines
+ * or one that lost lines need not be so: a report that has not come to its end waits while others begin, and a kill
+ * belongs to the one whose table has that pid.
+ */
+#include "harness/oracle/parts.h"
+#include "harness/oracle/report.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OPEN_MAX 4 /* reports that wait for their end */
+/* So many lines that are not its own and it has had its end, or will have none; of one that has, the reaper comes last. */
+#define STRANGERS_MAX 4096
+#define AFTERMATH_MAX 256
+
+enum block { BLOCK_NONE, BLOCK_TASKS, BLOCK_STATS, BLOCK_SLABS };
+
+struct open_report {
+	struct oom_report r;
+	struct oom_columns columns;
+	enum block block;
+	size_t task_room;
+	size_t strangers;
+	bool ended;
+};
+
+struct oom_log {
+	oom_report_fn fn;
+	void *user;
+	size_t line;
+	struct oom_parser parser;
+	char release[OOM_RELEASE_MAX];
+	struct open_report *open[OPEN_MAX]; /* the last one is where lines belong */
+	size_t open_count;
+};
+
+struct oom_log *oom_log_new(oom_report_fn fn, void *user)
+{
+	struct oom_log *log = calloc(1, sizeof(*log));
+
+	if (!log)
+		return NULL;
+	log->fn = fn;
+	log->user = user;
+	oom_parser_init(&log->parser);
+	return log;
+}
+
+static void drop(struct open_report *o)
+{
+	if (o)
+		free(o->r.tasks);
+	free(o);
+}
+
+/* What follows from several lines. */
+static void complete(struct oom_report *r)
+{
+	int64_t present = 0, pages;
+	size_t i;
+
+	for (i = 0; i < r->zone_count; i++)
+		present += r->zones[i].present_bytes > 0 ? r->zones[i].present_bytes : 0;
+	/* Zones are in kB and RAM in pages, so the size of a page is there: 4K, 16K or 64K. */
+	pages = r->ram_pages > 0 ? present / r->ram_pages : 0;
+	r->page_bytes = pages > 32768 ? 65536 : pages > 10000 ? 16384 : 4096;
+	for (i = 0; r->amounts_in_pages && i < OOM_AMOUNTS; i++)
+		if (r->amounts[i] > 0)
+			r->amounts[i] *= r->page_bytes;
+	r->amounts_in_pages = false;
+}
+
+static void close_first(struct oom_log *log)
+{
+	struct open_report *o = log->open[0];
+
+	complete(&o->r);
+	log->fn(log->user, &o->r);
+	drop(o);
+	memmove(log->open, log->open + 1, --log->open_count * sizeof(log->open[0]));
+}
+
+void oom_log_end(struct oom_log *log)
+{
+	while (log->open_count)
+		close_first(log);
+}
+
+void oom_log_free(struct oom_log *log)
+{
+	if (!log)
+		return;
+	while (log->open_count)
+		drop(log->open[--log->open_count]);
+	free(log);
+}
+
+static void unknown_usage(struct oom_usage *u)
+{
+	*u = (struct oom_usage){ -1, -1, -1 };
+}
+
+/* What stands before the message: "Nov 22 07:44:01 host kernel:", "[   12.345678]". */
+static void note_when(struct oom_report *r, const char *line, const char *message)
+{
+	size_t len = (size_t)(message - line);
+
+	while (len && (line[len - 1] == ' ' || line[len - 1] == ';'))
+		len--;
+	if (len >= sizeof(r->when))
+		len = sizeof(r->when) - 1;
+	memcpy(r->when, line, len);
+	r->when[len] = 0;
+}
+
+static struct open_report *begin(struct oom_log *log, const char *line, const char *message)
+{
+	struct open_report *o = calloc(1, sizeof(*o));
+	struct oom_report *r;
+	size_t i;
+
+	if (!o)
+		return NULL;
+	r = &o->r;
+	r->line = log->line;
+	note_when(r, line, message);
+	memcpy(r->release, log->release, sizeof(r->release));
+	r->order = r->invoker_pid = r->chosen_pid = r->chosen_score = r->reaped_pid = r->reaped_left_bytes =
+		-1;
+	r->swap_free_bytes = r->swap_total_bytes = r->ram_pages = r->reserved_pages = -1;
+	r->page_bytes = 4096;
+	for (i = 0; i < OOM_AMOUNTS; i++)
+		r->amounts[i] = -1;
+	unknown_usage(&r->memory);
+	unknown_usage(&r->memsw);
+	unknown_usage(&r->swap);
+	unknown_usage(&r->kmem);
+	/* Those that have ended go, and of those that wait the oldest when there is no room. */
+	while (log->open_count && (log->open[0]->ended || log->open_count == OPEN_MAX))
+		close_first(log);
+	log->open[log->open_count++] = o;
+	return o;
+}
+
+static struct open_report *last(const struct oom_log *log)
+{
+	return log->open_count ? log->open[log->open_count - 1] : NULL;
+}
+
+const struct oom_task *oom_task_find(const struct oom_report *r, int64_t pid)
+{
+	size_t i;
+
+	for (i = 0; i < r->task_count; i++)
+		if (r->tasks[i].pid == pid)
+			return &r->tasks[i];
+	return NULL;
+}
+
+/* The report that a pid belongs to: the last one, unless another that waits knows the pid and that one does not. */
+static struct open_report *report_with(struct oom_log *log, int64_t pid)
+{
+	struct open_report *o = last(log);
+	size_t i;
+
+	if (o && (o->r.chosen_pid == pid || oom_task_find(&o->r, pid)))
+		return o;
+	for (i = log->open_count; i-- > 0;) {
+		struct open_report *other = log->open[i];
+
+		if (!other->ended && (other->r.chosen_pid == pid || oom_task_find(&other->r, pid)))
+			return other;
+	}
+	return o;
+}
+
+/* "oom_reaper: reaped process 73 (hog), now anon-rss:0kB, file-rss:0kB, shmem-rss:3072kB" */
+static bool reaped(struct oom_log *log, struct span s)
+{
+	int64_t pid, kb[3] = { 0, 0, 0 };
+	static const char *const keys[] = { "anon-rss:", "file-rss:", "shmem-rss:" };
+	size_t i, k;
+
+	if (!span_skip(&s, "oom_reaper: reaped process ") || !span_int(&s, &pid))
+		return false;
+	for (k = 0; k < 3; k++) {
+		struct span t = s;
+
+		t.at = span_find(s, keys[k]);
+		if (!t.at)
+			continue;
+		t.at += strlen(keys[k]);
+		if (!span_int(&t, &kb[k]) || kb[k] < 0 || kb[k] > INT64_MAX >> 20)
+			kb[k] = 0;
+	}
+	for (i = log->open_count; i-- > 0;) {
+		struct oom_report *r = &log->open[i]->r;
+
+		if (!r->killed_count || r->killed[0].pid != pid)
+			continue;
+		r->reaped_pid = pid;
+		r->reaped_left_bytes = (kb[0] + kb[1] + kb[2]) * 1024;
+		return true;
+	}
+	return true;
+}
+
+static int add_task(struct open_report *o, const struct oom_task *t)
+{
+	struct oom_report *r = &o->r;
+	struct oom_task *more;
+
+	if (r->task_count == OOM_TASKS_MAX) {
+		r->tasks_lost++;
+		return 0;
+	}
+	if (r->task_count == o->task_room) {
+		size_t room = o->task_room ? o->task_room * 2 : 64;
+
+		more = reallocarray(r->tasks, room, sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		r->tasks = more;
+		o->task_room = room;
+	}
+	r->tasks[r->task_count++] = *t;
+	return 0;
+}
+
+/* Up to 4.20 a report says nothing of its kind but by this. */
+static void kill_kind(struct oom_report *r, const struct oom_kill *k)
+{
+	if (r->constraint == OOM_CONSTRAINT_UNKNOWN)
+		r->constraint = k->constraint;
+	if (!r->oom_memcg[0])
+		memcpy(r->oom_memcg, k->oom_memcg, sizeof(r->oom_memcg));
+	if (!r->task_memcg[0])
+		memcpy(r->task_memcg, k->task_memcg, sizeof(r->task_memcg));
+}
+
+static int killed(struct oom_log *log, const char *line, const char *message, struct span s)
+{
+	const struct oom_kill *k = &log->parser.kill;
+	struct open_report *o = report_with(log, k->pid);
+	struct oom_report *r;
+	size_t i;
+
+	/* One that has had its kill gets others only by its group. */
+	if (!o || (o->ended && !k->group_kill)) {
+		for (i = 0; o && i < o->r.killed_count; i++)
+			if (o->r.killed[i].pid == k->pid)
+				return 0;
+		o = begin(log, line, message);
+		if (!o)
+			return -ENOMEM;
+	}
+	r = &o->r;
+	o->ended = true;
+	o->strangers = STRANGERS_MAX;
+	r->allocating_task = r->allocating_task || span_find(s, "(oom_kill_allocating_task)");
+	r->group_kill = r->group_kill || k->group_kill;
+	if (r->killed_count < OOM_KILLED_MAX)
+		r->killed[r->killed_count++] = *k;
+	kill_kind(r, k);
+	return 0;
+}
+
+static int no_victim(struct oom_log *log, const char *line, const char *message, bool panic)
+{
+	struct open_report *o = last(log);
+
+	if (panic && (!o || (o->ended && !o->r.no_victim)))
+		return 0; /* of whatever cause */
+	if (!o || o->ended) {
+		if (panic) {
+			o->r.panic = true;
+			return 0;
+		}
+		o = begin(log, line, message);
+		if (!o)
+			return -ENOMEM;
+	}
+	o->ended = true;
+	o->strangers = STRANGERS_MAX;
+	o->r.no_victim = !panic || o->r.no_victim;
+	o->r.panic = panic;
+	return 0;
+}
+
+/* Lines that only make sense behind their heading. True: it was one. */
+static bool in_block(struct open_report *o, struct span s, int *r)
+{
+	struct oom_task task;
+
+	switch (o->block) {
+	case BLOCK_TASKS:
+		if (!table_row(s, &o->columns, &task)) {
+			if (s.at < s.end && *s.at == '[')
+				o->r.tasks_lost++;
+			return s.at < s.end && *s.at == '[';
+		}
+		*r = add_task(o, &task);
+		return true;
+	case BLOCK_STATS:
+		return memory_stat(&o->r, s);
+	case BLOCK_SLABS:
+		return memory_slab(&o->r, s);
+	default:
+		return false;
+	}
+}
+
+static bool heading(struct open_report *o, struct span s)
+{
+	if (table_header(s, &o->columns)) {
+		o->r.table = true;
+		o->block = BLOCK_TASKS;
+		return true;
+	}
+	if (span_find(s, "Memory cgroup stats for ") == s.at && s.end[-1] == ':') {
+		o->block = BLOCK_STATS;
+		return true;
+	}
+	if (span_skip(&s, "Unreclaimable slab info:")) {
+		o->block = BLOCK_SLABS;
+		return true;
+	}
+	return span_skip(&s, "Tasks state (memory values in pages):") || span_skip(&s, "Mem-Info:");
+}
+
+static int body(struct oom_log *log, struct open_report *o, struct span s)
+{
+	struct oom_report *r = &o->r;
+	int error = 0;
+
+	if (heading(o, s) || in_block(o, s, &error))
+		return error;
+	if (span_find(s, "oom-kill:constraint=") == s.at && log->parser.pending.pid > 0)
+		r = &report_with(log, log->parser.pending.pid)->r;
+	if (summary_line(r, &log->parser, s) || task_in_line(r, &log->parser, s) || chosen_line(r, s) ||
+	    cpu_line(r, s) || memory_line(r, s))
+		return 0;
+	if (span_skip(&s, "** ") && span_find(s, " messages dropped")) {
+		r->dropped = true;
+		return 0;
+	}
+	o->strangers++;
+	if (o->strangers > STRANGERS_MAX)
+		o->ended = true;
+	return 0;
+}
+
+/* Most lines of a log are nobody's: none of these letters, none of these reports. */
+static bool of_interest(const struct oom_log *log, struct span s)
+{
+	return log->open_count || span_find(s, "oom") || span_find(s, "ut of ") || span_find(s, "Kill");
+}
+
+int oom_log_line(struct oom_log *log, const char *line, size_t len)
+{
+	struct span s;
+	size_t message_len;
+	const char *message;
+	enum oom_event event;
+	struct open_report *o;
+
+	log->line++;
+	if (!log->open_count && !of_interest(log, (struct span){ line, line + len })) {
+		boot_line(log->release, (struct span){ line, line + len });
+		return 0;
+	}
+	message = oom_line_message(line, len, &message_len);
+	s = (struct span){ message, message + message_len };
+	if (!message_len)
+		return 0;
+	if (reaped(log, s))
+		return 0;
+	event = oom_parser_feed(&log->parser, message, message_len);
+	switch (event) {
+	case OOM_INVOKED:
+		o = begin(log, line, message);
+		if (!o)
+			return -ENOMEM;
+		invoked_line(&o->r, &log->parser, s);
+		return 0;
+	case OOM_KILLED:
+		return killed(log, line, message, s);
+	case OOM_NO_VICTIM:
+	case OOM_PANIC:
+		return no_victim(log, line, message, event == OOM_PANIC);
+	default:
+		break;
+	}
+	o = last(log);
+	if (o && !o->ended)
+		return body(log, o, s);
+	if (o && ++o->strangers > STRANGERS_MAX + AFTERMATH_MAX)
+		oom_log_end(log);
+	return 0;
+}
