@@ -18,6 +18,7 @@ static const struct verb {
 } verbs[] = {
 	{ "run", verb_run, "run scenarios and judge what happened" },
 	{ "merge", verb_merge, "put the shards of a run together" },
+	{ "explain", verb_explain, "read a kernel log: who was killed by the OOM killer, and why" },
 	{ "list", verb_list, "what there is: stressors, scenarios, metrics, kernels, places, formats" },
 	{ "stress", verb_stress, "run one stressor by hand" },
 	{ "kernels", verb_kernels, "the kernels of guests: list, fetch, diff, remove" },

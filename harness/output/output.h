@@ -38,6 +38,9 @@ const struct output *output_find(const char *name);
  */
 int output_csv(const struct blackbox *box, const json_t *spec, const char *dir, struct err *e);
 
+/* An OOM event as explain_json() has it, the number-th of a log, for people. -ENOMEM. */
+int output_explained(FILE *out, const json_t *event, size_t number, const struct output_options *options);
+
 /* The line that a person watches while trials run. */
 struct live_state {
 	unsigned int cell, cells; /* the latest started, of how many */
