@@ -133,6 +133,7 @@ int known_names(const struct names **ret, struct err *e)
 		.process_metrics = metric_names[METRIC_PROCESS],
 		.cgroup_metrics = metric_names[METRIC_CGROUP],
 		.system_metrics = metric_names[METRIC_SYSTEM],
+		.trial_metrics = metric_names[METRIC_TRIAL],
 		.cgroup_keys = cgroup_keys,
 		.allocators = allocators(),
 		.malloc_program = malloc_program,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "harness/metrics.h"
 
+#include "harness/metrics_trial.h"
 #include "harness/overcommit.h"
 #include "lib/json.h"
 
@@ -266,6 +267,15 @@ static const struct row trial_rows[] = {
 	  NULL,
 	  NULL },
 	{ { "kills", METRIC_COUNT, "how many processes it killed" }, SPECIAL, NULL, NULL },
+	{ { "constraint", METRIC_WORD, "of its first kill: none, cpuset, mempolicy or memcg" },
+	  SPECIAL,
+	  NULL,
+	  NULL },
+	{ { "limit_cgroup", METRIC_WORD,
+	    "whose limit led to it (memcg); not one of the scenario's: as the kernel has it, /..." },
+	  SPECIAL,
+	  NULL,
+	  NULL },
 };
 
 #define ROWS(table)                                                                                          \
@@ -479,8 +489,8 @@ json_t *metrics_compute(const struct record *r, const json_t *spec, const json_t
 			    json_of(reduce(r, SAMPLE_CGROUP, i, &cgroup_rows[j])));
 	for (j = 0; j < scopes[METRIC_SYSTEM].count; j++)
 		add(all, "system", "", system_rows[j].metric.name, json_of(system_value(r, &system_rows[j])));
-	one = json_object_get(json_array_get(victims, 0), "process");
-	json_object_set_new(all, "victim", one ? json_incref(one) : json_null());
-	json_object_set_new(all, "kills", json_integer((json_int_t)json_array_size(victims)));
+	for (j = 0; j < scopes[METRIC_TRIAL].count; j++)
+		json_object_set_new(all, trial_rows[j].metric.name,
+				    trial_value(r, victims, trial_rows[j].metric.name));
 	return all;
 }

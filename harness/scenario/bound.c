@@ -116,13 +116,13 @@ static bool process_metric_ok(struct binder *b, const char *text, enum metric_un
 	const char *names[PROCESSES_MAX + 1];
 	const char *dot = strchr(text, '.');
 	const struct metric_name *m;
-	char name[64], quoted[SHOWN_MAX];
+	char name[64], quoted[SHOWN_MAX], list[160];
 
 	if (!dot) {
-		snprintf(
-			why, WHY_MAX,
-			"%s is no metric; allowed: PROCESS.METRIC, cgroup.PATH.METRIC, system.METRIC, victim, kills",
-			shown(quoted, text));
+		name_list(list, sizeof(list), b->known->trial_metrics, sizeof(*m));
+		snprintf(why, WHY_MAX,
+			 "%s is no metric; allowed: PROCESS.METRIC, cgroup.PATH.METRIC, system.METRIC, %s",
+			 shown(quoted, text), list);
 		return false;
 	}
 	snprintf(name, sizeof(name), "%.*s", (int)(dot - text < 63 ? dot - text : 63), text);
@@ -141,8 +141,10 @@ static bool process_metric_ok(struct binder *b, const char *text, enum metric_un
 
 bool metric_unit(struct binder *b, const char *text, enum metric_unit *ret_unit, char why[WHY_MAX])
 {
-	if (!strcmp(text, "victim") || !strcmp(text, "kills")) {
-		*ret_unit = text[0] == 'v' ? METRIC_WORD : METRIC_COUNT;
+	const struct metric_name *m = name_find(text, b->known->trial_metrics, sizeof(*m));
+
+	if (m) {
+		*ret_unit = m->unit;
 		return true;
 	}
 	if (!strncmp(text, "system.", 7))

@@ -54,6 +54,7 @@ struct names {
 	const struct metric_name *process_metrics;
 	const struct metric_name *cgroup_metrics;
 	const struct metric_name *system_metrics;
+	const struct metric_name *trial_metrics; /* those without a dot */
 	const struct cgroup_key_name *cgroup_keys;
 	const struct allocator_name *allocators;
 	const char *malloc_program; /* the stressors as a program that can be given one */

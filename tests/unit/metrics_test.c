@@ -104,6 +104,7 @@ static void whole_trial(void **state)
 	metric_is(all, "system.pgscan_direct", "null");
 	metric_is(all, "victim", "'hog'");
 	metric_is(all, "kills", "2");
+	metric_is(all, "constraint", "null"); /* no log tells */
 	metric_is(all, "hog.none", "absent");
 	json_decref(all);
 }
@@ -187,6 +188,38 @@ static void commit_accounting(void **state)
 	json_decref(all);
 }
 
+static void constraint_is(struct trial_box *b, const char *kill, const char *constraint, const char *group)
+{
+	json_t *all;
+
+	box_again(b);
+	box_event(b, "{'event': 'cgroup', 'cgroup': 'app', 'path': 'g/app'}");
+	box_event(b, "{'event': 'cgroup', 'cgroup': 'tree/app', 'path': 'g/tree/app'}");
+	box_event(b, kill);
+	box_event(b, "{'event': 'oom-kill', 'process': 'hog', 'constraint': 'none', 'oom_memcg': ''}");
+	all = compute(b, "[]");
+	metric_is(all, "constraint", constraint);
+	metric_is(all, "limit_cgroup", group);
+	json_decref(all);
+}
+
+#define KILL(members) "{'event': 'oom-kill', 'process': null, " members "}"
+
+/* The first kill counts, also that of a process that is none of the scenario's. */
+static void first_kill(void **state)
+{
+	struct trial_box *b = *state;
+
+	constraint_is(b, KILL("'constraint': 'memcg', 'oom_memcg': '/g/app'"), "'memcg'", "'app'");
+	constraint_is(b, KILL("'constraint': 'memcg', 'oom_memcg': '/g/tree/app'"), "'memcg'", "'tree/app'");
+	constraint_is(b, KILL("'constraint': 'memcg', 'oom_memcg': '/docker/1/g/app'"), "'memcg'", "'app'");
+	constraint_is(b, KILL("'constraint': 'memcg', 'oom_memcg': '/g'"), "'memcg'", "'/g'");
+	constraint_is(b, KILL("'constraint': 'memcg', 'oom_memcg': '/wrong/app'"), "'memcg'", "'/wrong/app'");
+	constraint_is(b, KILL("'constraint': 'cpuset', 'oom_memcg': ''"), "'cpuset'", "null");
+	constraint_is(b, KILL("'constraint': 'unknown'"), "null", "null");
+	constraint_is(b, "{'event': 'oom-invoked'}", "'none'", "null");
+}
+
 /* Every metric is there, and none has a number. */
 static void empty_box(void **state)
 {
@@ -205,7 +238,9 @@ static void empty_box(void **state)
 		count += 2;
 	for (i = 0; metric_at(METRIC_SYSTEM, i); i++)
 		count++;
-	assert_int_equal(json_object_size(all), count + 2);
+	for (i = 0; metric_at(METRIC_TRIAL, i); i++)
+		count++;
+	assert_int_equal(json_object_size(all), count);
 	json_decref(all);
 }
 
@@ -225,6 +260,7 @@ static void found_by_full_name(void **state)
 	assert_ptr_not_equal(metric_find("system.oom_kills"), metric_find("cgroup.a.oom_kills"));
 	assert_int_equal(metric_find("victim")->unit, METRIC_WORD);
 	assert_int_equal(metric_find("kills")->unit, METRIC_COUNT);
+	assert_int_equal(metric_find("constraint")->unit, METRIC_WORD);
 	for (i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++)
 		if (metric_find(unknown[i]))
 			fail_msg("%s", unknown[i]);
@@ -258,6 +294,7 @@ int main(void)
 		WITH_BOX(whole_trial),
 		WITH_BOX(before_marks),
 		WITH_BOX(commit_accounting),
+		WITH_BOX(first_kill),
 		WITH_BOX(empty_box),
 		cmocka_unit_test(found_by_full_name),
 		cmocka_unit_test(tables_are_well_formed),

@@ -290,6 +290,10 @@ static void test_bounds(void **state)
 		  "29: expect.0.max: 'hog.outcome' is an outcome; allowed: a metric that is a whole number, " },
 		{ "that: hog.outcome, max: hog.outcome",
 		  "35: expect.0.max: this metric is a word; allowed: is\n" },
+		{ "that: constraint, max: 1", "34: expect.0.max: this metric is a word; allowed: is\n" },
+		{ "that: constrained, is: memcg",
+		  "17: expect.0.that: 'constrained' is no metric; allowed: PROCESS.METRIC, "
+		  "cgroup.PATH.METRIC, system.METRIC, victim, kills, constraint\n" },
 		{ "that: hog.touched, max: system.mem_total - 10",
 		  "35: expect.0.max: '10' does not fit this metric; allowed: a number with B, " },
 		{ "that: hog.touched, max: lots",

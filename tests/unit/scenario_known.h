@@ -34,6 +34,12 @@ static const struct metric_name known_system_metrics[] = {
 	{ "swap_used_peak", METRIC_BYTES },
 	{ NULL, METRIC_ANY },
 };
+static const struct metric_name known_trial_metrics[] = {
+	{ "victim", METRIC_WORD },
+	{ "kills", METRIC_COUNT },
+	{ "constraint", METRIC_WORD },
+	{ NULL, METRIC_ANY },
+};
 static const struct cgroup_key_name known_cgroup_keys[] = {
 	{ "memory.max", CGROUP_BYTES }, { "memory.swap.max", CGROUP_BYTES },
 	{ "pids.max", CGROUP_COUNT },   { "memory.oom.group", CGROUP_NUMBER },
@@ -78,6 +84,7 @@ static struct names known = {
 	.process_metrics = known_process_metrics,
 	.cgroup_metrics = known_cgroup_metrics,
 	.system_metrics = known_system_metrics,
+	.trial_metrics = known_trial_metrics,
 	.cgroup_keys = known_cgroup_keys,
 	.allocators = known_allocators,
 	.malloc_program = "/bin/stress-malloc",

@@ -191,6 +191,7 @@ static void test_expect(void **state)
 		"  - {that: system.mem_total, is: 1G}\n"
 		"  - {that: hog.touched, min: hog.rss_peak, max: system.mem_total  -  4K + hog.rss_peak}\n"
 		"  - {that: cgroup.a/b.oom_kills, near: kills, within: 0}\n"
+		"  - {that: constraint, is: none}\n"
 		"  - {that: hog.touched, min: 100 * hog.rss_peak, max: 4K + 0.5 * hog.rss_peak  -  2  *  system.mem_total}\n",
 		NULL, &a);
 	json_t *expect = json_object_get(spec, "expect");
@@ -216,7 +217,8 @@ static void test_expect(void **state)
 		    "\"max\":[\"system.mem_total\",\"-\",4096,\"+\",\"hog.rss_peak\"]}");
 	assert_json(json_array_get(expect, 11), "near", "[\"kills\"]");
 	assert_true(json_real_value(json_object_get(json_array_get(expect, 11), "within")) == 0);
-	assert_json(json_array_get(expect, 12), NULL,
+	assert_json(json_array_get(expect, 12), NULL, "{\"that\":\"constraint\",\"is\":\"none\"}");
+	assert_json(json_array_get(expect, 13), NULL,
 		    "{\"that\":\"hog.touched\",\"min\":[[100,\"hog.rss_peak\"]],"
 		    "\"max\":[4096,\"+\",[0.5,\"hog.rss_peak\"],\"-\",[2,\"system.mem_total\"]]}");
 	attempt_free(&a);
