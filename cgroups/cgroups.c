@@ -164,6 +164,37 @@ int cg_make(const struct cg_system *sys, const char *path, struct err *e)
 	return r ? from_libcgroup(r, e, "create", path) : 0;
 }
 
+/* libcgroup enables a group's controllers in the group above when it makes it, and may make it again. */
+static int hand_down_to(const char *path, const char *controller, struct err *e)
+{
+	struct cgroup *cg = cgroup_new_cgroup(path);
+	int r = cg && cgroup_add_controller(cg, controller) ? cgroup_create_cgroup(cg, 1) : ECGFAIL;
+
+	cgroup_free(&cg);
+	if (r == ECGROUPSUBSYSNOTMOUNTED)
+		return err_set(e, EOPNOTSUPP, "cgroup %s: this kernel has no %s controller there", path,
+			       controller);
+	return r ? from_libcgroup(r, e, controller, path) : 0;
+}
+
+int cg_hand_down(const struct cg_system *sys, const char *path, const char *controller, struct err *e)
+{
+	char part[CG_PATH_MAX];
+	size_t len = 0;
+	int r = 0;
+
+	if (sys->version != 2)
+		return err_set(e, EOPNOTSUPP, "cgroup v1 has %s in a hierarchy of its own", controller);
+	while (r == 0 && path[len]) {
+		len += strspn(path + len, "/");
+		len += strcspn(path + len, "/");
+		if (snprintf(part, sizeof(part), "%.*s", (int)len, path) >= CG_PATH_MAX)
+			return err_set(e, ENAMETOOLONG, "cgroup %s: path too long", path);
+		r = hand_down_to(part, controller, e);
+	}
+	return r;
+}
+
 int cg_attach(const struct cg_system *sys, const char *path, pid_t pid, struct err *e)
 {
 	struct cgroup *cg = group(sys, path);

@@ -37,6 +37,12 @@ int cg_may_make(const struct cg_system *sys, const char *parent, struct err *e);
 /* Makes one group; its parent must exist. */
 int cg_make(const struct cg_system *sys, const char *path, struct err *e);
 
+/*
+ * Has v2's group at path have that controller, as memory and pids it has anyway: enables it in each group
+ * above that does not hand it down yet. -EOPNOTSUPP: this kernel has no such controller in that hierarchy.
+ */
+int cg_hand_down(const struct cg_system *sys, const char *path, const char *controller, struct err *e);
+
 int cg_attach(const struct cg_system *sys, const char *path, pid_t pid, struct err *e);
 
 /*

@@ -3,6 +3,7 @@
 #include "cgroups/cgroups.h"
 
 #include "lib/files.h"
+#include "lib/idlist.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -17,6 +18,7 @@ enum kind {
 	COUNT,
 	NUMBER,
 	MEMSW,
+	LIST,   /* of NUMA nodes: "0-1,3" */
 	ACTION, /* written, never read back */
 };
 
@@ -51,7 +53,7 @@ const char *cg_key_name(size_t i, enum cg_value *ret_value)
 {
 	static const enum cg_value values[] = {
 		[BYTES] = CG_BYTES,   [MEMSW] = CG_BYTES, [COUNT] = CG_COUNT,
-		[NUMBER] = CG_NUMBER, [ACTION] = CG_TEXT,
+		[NUMBER] = CG_NUMBER, [LIST] = CG_TEXT,   [ACTION] = CG_TEXT,
 	};
 
 	if (i >= KEYS)
@@ -86,6 +88,8 @@ int cg_key_there(const struct cg_system *sys, const char *path, const char *name
 
 	r = cg_key_here(sys->version, name, e);
 	if (r < 0)
+		return r;
+	if (key->kind == LIST && (r = cg_hand_down(sys, path, "cpuset", e)) < 0)
 		return r;
 	mount = strncmp(name, "pids.", 5) == 0 ? sys->pids : sys->memory;
 	r = path_format(full, "%s/%s/%s", mount, path, key->file[sys->version]);
@@ -244,6 +248,29 @@ static int act(const struct cg_system *sys, const char *path, const char *file, 
 	return 0;
 }
 
+/* The kernel writes a list its own way: "0,1" is "0-1". */
+static int set_list(const struct cg_system *sys, const struct key *key, const char *path, const char *value,
+		    char ret_got[32], struct err *e)
+{
+	const char *file = key->file[sys->version];
+	struct idlist wanted, got;
+	int r;
+
+	if (idlist_parse(value, &wanted) < 0)
+		return err_set(e, EINVAL, "%s: '%s' is no list; allowed: " IDLIST_ALLOWED, key->name, value);
+	r = cg_hand_down(sys, path, "cpuset", e);
+	if (r == 0)
+		r = put(sys, path, file, value, e);
+	if (r < 0)
+		return r;
+	r = get(sys, path, file, ret_got);
+	if (r < 0)
+		return err_errno(e, -r, "cgroup %s: read %s back", path, file);
+	if (idlist_parse(ret_got, &got) < 0 || memcmp(&got, &wanted, sizeof(got)) != 0)
+		return err_set(e, EIO, "%s: asked for %s, the kernel made it %s", key->name, value, ret_got);
+	return 0;
+}
+
 int cg_set(const struct cg_system *sys, const char *path, const char *name, const char *value,
 	   char ret_got[32], struct err *e)
 {
@@ -253,6 +280,8 @@ int cg_set(const struct cg_system *sys, const char *path, const char *name, cons
 	r = cg_key_here(sys->version, name, e);
 	if (r < 0)
 		return r;
+	if (key->kind == LIST)
+		return set_list(sys, key, path, value, ret_got, e);
 	if (sys->version == 1 && (key->kind == MEMSW || !strcmp(name, "memory.max")))
 		return set_v1_pair(sys, key, path, value, ret_got, e);
 	if (sys->version == 1 && key->kind == BYTES && !strcmp(value, "max"))

@@ -127,6 +127,11 @@ static void lookup(void **state)
 	assert_string_equal(e.text, "memory.high has no twin in cgroup v1");
 	assert_int_equal(cg_key_here(2, "memory.swappiness", &e), -EOPNOTSUPP);
 	assert_string_equal(e.text, "memory.swappiness has no twin in cgroup v2");
+	for (i = 0; strcmp(cg_key_name(i, &value), "cpuset.mems") != 0; i++)
+		;
+	assert_int_equal(value, CG_TEXT);
+	assert_int_equal(cg_key_here(1, "cpuset.mems", &e), -EOPNOTSUPP);
+	assert_int_equal(cg_key_here(2, "cpuset.mems", &e), 0);
 	assert_int_equal(cg_key_here(2, "memory.maximum", &e), -EINVAL);
 	assert_non_null(strstr(e.text, "memory.maximum"));
 	assert_false(cg_key_known("memory.limit_in_bytes"));
