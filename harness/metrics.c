@@ -267,15 +267,15 @@ static const struct row trial_rows[] = {
 	  NULL,
 	  NULL },
 	{ { "kills", METRIC_COUNT, "how many processes it killed" }, SPECIAL, NULL, NULL },
-	{ { "constraint", METRIC_WORD, "of its first kill: none, cpuset, mempolicy or memcg" },
+	{ { "constraint", METRIC_WORD, "of the first kill: none, cpuset, mempolicy, memcg" },
 	  SPECIAL,
 	  NULL,
 	  NULL },
-	{ { "limit_cgroup", METRIC_WORD,
-	    "whose limit led to it (memcg); not one of the scenario's: as the kernel has it, /..." },
+	{ { "limit_cgroup", METRIC_WORD, "whose limit it was (memcg); /... is outside the trial" },
 	  SPECIAL,
 	  NULL,
 	  NULL },
+	{ { "panic", METRIC_WORD, "of the kernel: none, oom, other" }, SPECIAL, NULL, NULL },
 };
 
 #define ROWS(table)                                                                                          \

@@ -45,6 +45,16 @@ static json_t *limit_cgroup(const struct record *r)
 	return logged[0] ? json_string(logged) : json_null();
 }
 
+/* Where neither a panic nor an end was seen, nobody knows. */
+static json_t *panic(const struct record *r)
+{
+	const json_t *event = record_event(r, "panic", NULL, NULL);
+
+	if (event)
+		return json_string(json_text(event, "panic", "other"));
+	return record_event(r, "end", NULL, NULL) ? json_string("none") : json_null();
+}
+
 json_t *trial_value(const struct record *r, const json_t *victims, const char *name)
 {
 	json_t *first = json_object_get(json_array_get(victims, 0), "process");
@@ -55,5 +65,7 @@ json_t *trial_value(const struct record *r, const json_t *victims, const char *n
 		return constraint(r);
 	if (!strcmp(name, "limit_cgroup"))
 		return limit_cgroup(r);
+	if (!strcmp(name, "panic"))
+		return panic(r);
 	return first ? json_incref(first) : json_null();
 }

@@ -380,6 +380,18 @@ static bool feed_dropped(struct oom_parser *p, struct span s)
 	return true;
 }
 
+const char *oom_panic_name(const char *cause)
+{
+	/* The first is vm.panic_on_oom's and, before 4.20, that of nobody to kill; then came the second. */
+	static const char *const causes[] = { "Out of memory", "System is deadlocked on memory" };
+	size_t i;
+
+	for (i = 0; i < sizeof(causes) / sizeof(causes[0]); i++)
+		if (!strncmp(cause, causes[i], strlen(causes[i])))
+			return "oom";
+	return "other";
+}
+
 enum oom_event oom_parser_feed(struct oom_parser *p, const char *line, size_t len)
 {
 	struct span s = { line, line + len };

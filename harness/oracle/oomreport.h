@@ -73,6 +73,12 @@ void oom_parser_init(struct oom_parser *p);
  */
 enum oom_event oom_parser_feed(struct oom_parser *p, const char *line, size_t len);
 
+/*
+ * What a panic was for, by what the kernel says after "Kernel panic - not syncing: ": "oom" where it was out of
+ * memory, told not to kill (vm.panic_on_oom) or left with nobody whom it may; else "other".
+ */
+const char *oom_panic_name(const char *cause);
+
 /* "none", "cpuset", "mempolicy", "memcg" or "unknown". */
 const char *oom_constraint_name(enum oom_constraint c);
 

@@ -2,6 +2,7 @@
 /* A throw-away QEMU machine as a place: any kernel, any size, and nothing in it can hurt this machine. */
 #include "harness/places/guest.h"
 
+#include "harness/oracle/oomreport.h"
 #include "harness/places/console.h"
 #include "harness/places/guest_launch.h"
 #include "harness/places/guest_machine.h"
@@ -13,6 +14,7 @@
 #include "lib/capture.h"
 #include "lib/files.h"
 #include "lib/json.h"
+#include "lib/jsonw.h"
 #include "lib/paths.h"
 #include "lib/units.h"
 
@@ -180,6 +182,43 @@ static struct traces read_traces(const char *box_path)
 	return ret;
 }
 
+/* Does the scenario say what it wants of panics? */
+static bool asks_for_panic(const json_t *spec)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach (json_object_get(spec, "expect"), i, one)
+		if (!strcmp(json_text(one, "that", ""), "panic"))
+			return true;
+	return false;
+}
+
+/*
+ * The engine has no time to note a panic. It is the last word of a trial that was about one; of any other, and of a
+ * guest that did not come as far as its trial, it is what broke it: -EIO.
+ */
+static int panicked(const struct trial *t, const struct console *c, bool booted, struct err *why)
+{
+	const char *name = oom_panic_name(c->panic);
+	struct blackbox box;
+	char text[512];
+	struct jsonw w;
+
+	err_set(why, EIO, "the guest's kernel panicked: %s%s", c->panic, c->tail);
+	if (!booted || bb_open(t->box_path, true, &box, NULL) < 0)
+		return -EIO;
+	jsonw_begin(&w, text, sizeof(text));
+	jsonw_str(&w, "event", "panic");
+	jsonw_str(&w, "panic", name);
+	jsonw_str(&w, "cause", c->panic);
+	bb_append(&box, BB_EVENT, box.header->live.t_ns, text, jsonw_end(&w));
+	if (!strcmp(name, "oom") && asks_for_panic(t->spec))
+		bb_seal(&box, "the kernel panicked");
+	bb_close(&box);
+	return place_sealed(t->box_path, NULL) == 0 ? 0 : -EIO;
+}
+
 /* The box was not sealed: whose fault was it? */
 static int explain(const struct trial *t, int status, bool timed_out, const char *log, struct err *why)
 {
@@ -191,7 +230,7 @@ static int explain(const struct trial *t, int status, bool timed_out, const char
 		return err_errno(why, ENAMETOOLONG, "%s", t->dir);
 	console_read(console_path, &c);
 	if (c.panic[0])
-		return err_set(why, EIO, "the guest's kernel panicked: %s%s", c.panic, c.tail);
+		return panicked(t, &c, traces.booted, why);
 	if (timed_out && !traces.booted)
 		return err_set(why, ETIMEDOUT, "the guest's kernel did not boot: no sign of life within %s%s",
 			       duration_format(at, guest_deadline(t->spec)),

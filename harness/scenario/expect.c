@@ -324,7 +324,7 @@ const struct kind kind_expect = {
 const struct kind kind_metric = { .name = "metric",
 				  .allowed =
 					  "PROCESS.METRIC, cgroup.PATH.METRIC, system.METRIC, victim, kills, "
-					  "constraint, limit_cgroup",
+					  "constraint, limit_cgroup, panic",
 				  .scalar = scalar_metric };
 const struct kind kind_is = { .name = "value",
 			      .allowed = "a word or an amount, or a list of them",

@@ -12,7 +12,7 @@ import tempfile
 
 import pytest
 
-from lab import (EXIT_BROKEN, EXIT_PASS, EXIT_SKIP, GUEST_WAIT_S, M, MS, OOMLAB, ROOT, SCENARIOS, Lab, descendants,
+from lab import (EXIT_BROKEN, EXIT_FAIL, EXIT_PASS, EXIT_SKIP, GUEST_WAIT_S, M, MS, OOMLAB, ROOT, SCENARIOS, Lab, descendants,
                  gone, wait_until)
 
 pytestmark = pytest.mark.usefixtures("qemu")
@@ -190,6 +190,28 @@ def test_panic_leaves_its_record(guests):
     assert rows[-1]["touched"] > 60 * M and rows[-1]["rss"] > 60 * M
     assert len(trial.rows("system.csv")) > 5
     assert hog["outcome"] is None and hog["metrics"]["touched"] == rows[-1]["touched"]
+    assert trial.event("panic")["cause"] == "Out of memory: compulsory panic_on_oom is enabled"
+    assert result["metrics"]["panic"] == "oom"
+
+
+def test_panic_that_is_wanted(guests):
+    trial = guests.trial("wanted-panic/all/1")
+    assert (trial.result["verdict"], trial.result["sealed"]) == ("pass", "the kernel panicked")
+    assert trial.result["victims"] == [] and trial.process()["outcome"] is None
+    assert trial.event("panic")["panic"] == "oom" and trial.rows("processes.csv", process="hog")[-1]["touched"] > 60 * M
+
+
+@pytest.mark.parametrize("wanted,verdict", [("none", EXIT_FAIL), ("oom", EXIT_PASS), ("other", EXIT_FAIL)])
+def test_panic_is_held_against_what_is_wanted(lab, wanted, verdict):
+    text = (SCENARIOS / "guest/wanted-panic.yaml").read_text().replace("panic, is: oom", f"panic, is: {wanted}")
+    assert lab.run(lab.scenario(text)).status == verdict
+
+
+def test_panic_for_another_reason_is_broken(lab):
+    """PID 1 is no agent, whatever is expected: the kernel gives up before there is a trial."""
+    text = (SCENARIOS / "guest/noinit.yaml").read_text() + "expect: [{that: panic, is: other}]\n"
+    run = lab.run(lab.scenario(text))
+    assert run.status == EXIT_BROKEN, run
 
 
 def test_no_init(guests):

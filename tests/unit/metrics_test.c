@@ -220,6 +220,25 @@ static void first_kill(void **state)
 	constraint_is(b, "{'event': 'oom-invoked'}", "'none'", "null");
 }
 
+static void panics(void **state)
+{
+	struct trial_box *b = *state;
+	json_t *all;
+
+	box_event(b, "{'event': 'end', 'kernel_log_lost': 0}");
+	all = compute(b, "[]");
+	metric_is(all, "panic", "'none'");
+	json_decref(all);
+	box_again(b);
+	box_event(
+		b,
+		"{'event': 'panic', 'panic': 'oom', 'cause': 'Out of memory: compulsory panic_on_oom is enabled'}");
+	all = compute(b, "[]");
+	metric_is(all, "panic", "'oom'");
+	metric_is(all, "constraint", "null");
+	json_decref(all);
+}
+
 /* Every metric is there, and none has a number. */
 static void empty_box(void **state)
 {
@@ -231,6 +250,7 @@ static void empty_box(void **state)
 		if (json_is_number(value) && strcmp(name, "kills") != 0 && strcmp(name, "hog.signal") != 0)
 			fail_msg("%s", name);
 	metric_is(all, "victim", "null");
+	metric_is(all, "panic", "null"); /* it has no end */
 	metric_is(all, "kills", "0");
 	for (i = 0; metric_at(METRIC_PROCESS, i); i++)
 		count += 2;
@@ -295,6 +315,7 @@ int main(void)
 		WITH_BOX(before_marks),
 		WITH_BOX(commit_accounting),
 		WITH_BOX(first_kill),
+		WITH_BOX(panics),
 		WITH_BOX(empty_box),
 		cmocka_unit_test(found_by_full_name),
 		cmocka_unit_test(tables_are_well_formed),

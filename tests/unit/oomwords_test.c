@@ -167,6 +167,17 @@ static void test_older_kernels(void **state)
 	assert_string_equal(s.kills[3].comm, "y");
 }
 
+static void test_panics(void **state)
+{
+	(void)state;
+	assert_string_equal(oom_panic_name("Out of memory: compulsory panic_on_oom is enabled"), "oom");
+	assert_string_equal(oom_panic_name("Out of memory: system-wide panic_on_oom is enabled"), "oom");
+	assert_string_equal(oom_panic_name("Out of memory and no killable processes..."), "oom");
+	assert_string_equal(oom_panic_name("System is deadlocked on memory"), "oom");
+	assert_string_equal(oom_panic_name("Attempted to kill init! exitcode=0x00000009"), "other");
+	assert_string_equal(oom_panic_name(""), "other");
+}
+
 static void test_other_events(void **state)
 {
 	struct seen s;
@@ -219,9 +230,10 @@ static void test_too_long(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_interleaved),  cmocka_unit_test(test_group_ends),
-		cmocka_unit_test(test_hard_names),   cmocka_unit_test(test_older_kernels),
-		cmocka_unit_test(test_other_events), cmocka_unit_test(test_too_long),
+		cmocka_unit_test(test_interleaved), cmocka_unit_test(test_group_ends),
+		cmocka_unit_test(test_hard_names),  cmocka_unit_test(test_older_kernels),
+		cmocka_unit_test(test_panics),      cmocka_unit_test(test_other_events),
+		cmocka_unit_test(test_too_long),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
