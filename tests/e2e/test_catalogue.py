@@ -30,6 +30,9 @@ WRONG = [
     ("v1-swappiness", ["cgroups.app.memory.swappiness=0", "cgroups.app.memory.max=64M"], "hog.outcome"),
     ("v1-oom-control", ["cgroups.app.memory.oom_control=1", "faults.0.at=1s",
                         "faults.0.set.cgroups.app.memory.max=32M"], "hog.outcome"),
+    ("constraint-cpuset", ["cgroups.far.cpuset.mems=0", "cgroups.near.cpuset.mems=0-1"], "constraint"),
+    ("constraint-memcg", ["machine.cgroup=v2", "cgroups.tree.memory.max=20M", "cgroups.tree/app.memory.max=16M"],
+     "limit_cgroup"),
     ("overcommit-one-block", ["sysctl.vm.overcommit_memory=2", "processes.hog.run.1=--block=200M",
                               "sysctl.vm.overcommit_ratio=200"], "hog.outcome"),
 ]
