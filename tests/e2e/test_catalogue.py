@@ -33,6 +33,8 @@ WRONG = [
     ("constraint-cpuset", ["cgroups.far.cpuset.mems=0", "cgroups.near.cpuset.mems=0-1"], "constraint"),
     ("constraint-memcg", ["machine.cgroup=v2", "cgroups.tree.memory.max=20M", "cgroups.tree/app.memory.max=16M"],
      "limit_cgroup"),
+    ("panic-on-oom", ["sysctl.vm.panic_on_oom=2", "cgroups.app={memory.max: 24M}", "processes.hog.run=[memset, --limit=16M]"],
+     "panic"),
     ("overcommit-one-block", ["sysctl.vm.overcommit_memory=2", "processes.hog.run.1=--block=200M",
                               "sysctl.vm.overcommit_ratio=200"], "hog.outcome"),
 ]
