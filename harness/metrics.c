@@ -276,6 +276,16 @@ static const struct row trial_rows[] = {
 	  NULL,
 	  NULL },
 	{ { "panic", METRIC_WORD, "of the kernel: none, oom, other" }, SPECIAL, NULL, NULL },
+	{ { "oracle.agrees", METRIC_WORD,
+	    "the first victim is whom the last samples before name: true, false, close (too close to call)" },
+	  SPECIAL,
+	  NULL,
+	  NULL },
+	{ { "oracle.exact", METRIC_WORD,
+	    "it is whom the scores in the kernel's own report name: agrees, by-rule, disagrees" },
+	  SPECIAL,
+	  NULL,
+	  NULL },
 };
 
 #define ROWS(table)                                                                                          \
@@ -295,7 +305,7 @@ const struct metric *metric_at(enum metric_scope scope, size_t i)
 
 const struct metric *metric_find(const char *full_name)
 {
-	const char *dot = strrchr(full_name, '.');
+	const char *dot = strncmp(full_name, "oracle.", 7) ? strrchr(full_name, '.') : NULL;
 	enum metric_scope scope = !dot                                ? METRIC_TRIAL
 				  : !strncmp(full_name, "system.", 7) ? METRIC_SYSTEM
 				  : !strncmp(full_name, "cgroup.", 7) ? METRIC_CGROUP

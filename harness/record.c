@@ -39,7 +39,9 @@ static int take_columns(struct record *r, const struct bb_record *rec)
 							   .last = BB_MISSING,
 							   .min = BB_MISSING,
 							   .max = BB_MISSING,
-							   .before = { BB_MISSING, BB_MISSING, BB_MISSING } };
+							   .before = { BB_MISSING, BB_MISSING, BB_MISSING },
+							   .recent = BB_MISSING,
+							   .earlier = BB_MISSING };
 		if (!r->series[k]) {
 			json_decref(json);
 			return -ENOMEM;
@@ -61,10 +63,11 @@ static void take_event(struct record *r, const struct bb_record *rec)
 	with_time = json_pack("{s:I}", "t_ns", (json_int_t)rec->t_ns);
 	json_object_update(with_time, json);
 	json_array_append_new(r->events, with_time);
+	r->killed = r->killed || !strcmp(json_text(json, "event", ""), "oom-kill");
 	json_decref(json);
 }
 
-static void add_value(struct series *s, int64_t value, uint64_t t_ns)
+static void add_value(struct series *s, int64_t value, uint64_t t_ns, bool killed)
 {
 	if (value == BB_MISSING)
 		return;
@@ -72,6 +75,10 @@ static void add_value(struct series *s, int64_t value, uint64_t t_ns)
 		s->first = s->min = s->max = value;
 	s->last = value;
 	s->last_ns = t_ns;
+	if (!killed) {
+		s->earlier = s->recent;
+		s->recent = value;
+	}
 	if (value < s->min)
 		s->min = value;
 	if (value > s->max)
@@ -133,7 +140,7 @@ static void take_sample(struct record *r, enum sample_kind kind, const struct bb
 	if (kind == SAMPLE_SYSTEM)
 		look_for_marks(r, s);
 	for (i = 0; i < s->count && i < columns; i++)
-		add_value(&r->series[kind][s->index * columns + i], s->values[i], rec->t_ns);
+		add_value(&r->series[kind][s->index * columns + i], s->values[i], rec->t_ns, r->killed);
 	r->samples += kind == SAMPLE_SYSTEM;
 }
 

@@ -22,6 +22,8 @@ struct series {
 	int64_t first, last, min, max;
 	int64_t before[MARKS]; /* the system's: its last value before each mark, or of all */
 	uint64_t last_ns;      /* when last was sampled */
+	int64_t recent;        /* its last value before the first OOM kill that the log has, or of all */
+	int64_t earlier;       /* and the one before that */
 };
 
 struct record {
@@ -31,6 +33,7 @@ struct record {
 	struct series *series[SAMPLE_KINDS]; /* rows x columns */
 	size_t samples;                      /* of the system */
 	bool passed[MARKS];                  /* that mark came */
+	bool killed;                         /* the log said that somebody was */
 };
 
 /* Reads what there is, sealed or not. -ENOMEM. */

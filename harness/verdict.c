@@ -3,6 +3,7 @@
 
 #include "harness/metrics.h"
 #include "harness/outcome.h"
+#include "harness/prediction.h"
 #include "harness/record.h"
 #include "lib/json.h"
 #include "lib/units.h"
@@ -319,6 +320,7 @@ json_t *verdict_without_trial(const json_t *spec, const char *place, int trial, 
 	json_object_set_new(result, "reason", json_string(reason));
 	json_object_set_new(result, "processes", json_array());
 	json_object_set_new(result, "victims", json_array());
+	json_object_set_new(result, "oracle", json_null());
 	json_object_set_new(result, "metrics", json_object());
 	json_object_set_new(result, "expectations", json_array());
 	return result;
@@ -405,6 +407,15 @@ static json_t *said(const json_t *process)
 	return json_sprintf("%s: %s", json_text(process, "name", ""), json_text(process, "note", ""));
 }
 
+static void say_oracle(json_t *metrics, const json_t *oracle)
+{
+	const char *agrees = json_text(oracle, "agrees", NULL);
+	const char *exact = json_text(json_object_get(oracle, "exact"), "agreement", NULL);
+
+	json_object_set_new(metrics, "oracle.agrees", text_or_null(agrees));
+	json_object_set_new(metrics, "oracle.exact", text_or_null(exact));
+}
+
 static json_t *build(const json_t *spec, const struct blackbox *box, const struct record *record,
 		     const char *place, int trial, const char *broken)
 {
@@ -413,13 +424,16 @@ static json_t *build(const json_t *spec, const struct blackbox *box, const struc
 	char *disagreement = NULL;
 	json_t *victims = outcome_victims(record, spec, &disagreement);
 	json_t *metrics = metrics_compute(record, spec, processes, victims);
+	json_t *oracle = prediction(record, spec, box);
 	/* A change that the kernel refused: what was to be tried did not happen. */
 	const char *refused = json_text(record_event(record, "fault-failed", NULL, NULL), "reason", NULL);
 	const char *reason = broken ? broken : refused ? refused : disagreement;
 	const json_t *lacking;
+	json_t *judged;
 	bool ok;
-	json_t *judged = judge(spec, metrics, &ok);
 
+	say_oracle(metrics, oracle);
+	judged = judge(spec, metrics, &ok);
 	hand_out(processes, metrics);
 	json_object_set_new(
 		result, "kernel",
@@ -434,6 +448,7 @@ static json_t *build(const json_t *spec, const struct blackbox *box, const struc
 	json_object_set_new(result, "sealed", text_or_null(box->header->sealed ? box->header->seal : NULL));
 	json_object_set_new(result, "processes", processes);
 	json_object_set_new(result, "victims", victims);
+	json_object_set_new(result, "oracle", oracle);
 	json_object_set_new(result, "metrics", metrics);
 	json_object_set_new(result, "expectations", judged);
 	free(disagreement);

@@ -19,7 +19,7 @@
 #define WORDS_MAX    64
 
 /* They begin the names of metrics. */
-static const char *const reserved[] = { "victim", "kills", "system", "cgroup", NULL };
+static const char *const reserved[] = { "victim", "kills", "system", "cgroup", "oracle", NULL };
 
 static bool process_name_ok(struct binder *b, const char *name, char why[WHY_MAX])
 {

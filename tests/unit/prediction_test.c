@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: MIT
+/* Whom the oracle would have chosen, from a trial's samples and from the report in its log. Pages of 4096. */
+#include "harness/prediction.h"
+
+#include "tests/unit/trial_box.h"
+
+#define PAGES(n) ((n)*4096LL)
+
+static const char columns[] = "{'of': 'process', 'names': ['rss', 'swap', 'pgtables']}";
+static const char system_columns[] = "{'of': 'system', 'names': ['meminfo.MemTotal', 'meminfo.SwapTotal']}";
+
+static void begin(struct trial_box *b)
+{
+	box_text(b, BB_COLUMNS, system_columns);
+	box_text(b, BB_COLUMNS, columns);
+	box_event(b, "{'event': 'start', 'kernel': '6.1.0-50-cloud-amd64'}");
+	box_event(b, "{'event': 'cgroup', 'cgroup': 'app', 'path': 'oomlab/app'}");
+	box_event(b, "{'event': 'cgroup', 'cgroup': 'app/in', 'path': 'oomlab/app/in'}");
+	box_event(b, "{'event': 'cgroup', 'cgroup': '@procs', 'path': 'oomlab/@procs'}");
+	box_event(
+		b,
+		"{'event': 'set', 'cgroup': 'app', 'key': 'memory.max', 'got': '81920000'}"); /* 20000 pages */
+	box_event(b, "{'event': 'set', 'cgroup': 'app', 'key': 'memory.swap.max', 'got': '0'}");
+	box_event(b, "{'event': 'spawn', 'process': 'big', 'oom_score_adj': 0}");
+	box_event(b, "{'event': 'spawn', 'process': 'small', 'oom_score_adj': 100}");
+	box_event(b, "{'event': 'spawn', 'process': 'other', 'oom_score_adj': 0}");
+	SAMPLE(b, BB_SYSTEM, 0, PAGES(100000), PAGES(50000));
+}
+
+static const char spec_text[] =
+	"{'processes': [{'name': 'big', 'cgroup': 'app'}, {'name': 'small', 'cgroup': 'app/in'},"
+	" {'name': 'other', 'cgroup': ''}]}";
+
+static json_t *predict(struct trial_box *b, const char *spec_as_text)
+{
+	json_t *spec = json_of(spec_as_text), *found;
+	struct record r;
+
+	box_read(b, &r);
+	found = prediction(&r, spec, &b->box);
+	record_free(&r);
+	json_decref(spec);
+	return found;
+}
+
+static void says(const json_t *found, const char *wanted)
+{
+	AUTO_FREE char *copy = quoted(wanted);
+	json_t *want = json_loads(copy, JSON_DECODE_ANY, NULL), *value;
+	const char *key;
+
+	assert_non_null(want);
+	json_object_foreach (want, key, value) {
+		AUTO_FREE char *got = json_dumps(json_object_get(found, key), JSON_ENCODE_ANY);
+
+		if (!json_equal(json_object_get(found, key), value))
+			fail_msg("%s: got %s, wanted it as in %s", key, got ? got : "nothing", wanted);
+	}
+	json_decref(want);
+}
+
+static void nobody(void **state)
+{
+	json_t *found;
+
+	begin(*state);
+	found = predict(*state, spec_text);
+	assert_true(json_is_null(found));
+	json_decref(found);
+}
+
+/* Of the machine all three are candidates; what is sampled after the kill does not count. */
+static void whole_machine(void **state)
+{
+	struct trial_box *b = *state;
+	json_t *found;
+
+	begin(b);
+	SAMPLE(b, BB_PROCESS, 0, PAGES(30000), PAGES(1000), PAGES(60));
+	SAMPLE(b, BB_PROCESS, 1, PAGES(10000), 0, PAGES(20));
+	SAMPLE(b, BB_PROCESS, 2, PAGES(40000), 0, PAGES(80));
+	SAMPLE(b, BB_PROCESS, 0, PAGES(30500), PAGES(1000), PAGES(60));
+	box_event(b, "{'event': 'oom-kill', 'process': 'other', 'pid': 9, 'constraint': 'none'}");
+	SAMPLE(b, BB_PROCESS, 0, PAGES(90000), PAGES(1000), PAGES(60));
+	found = predict(b, spec_text);
+	/* small: 10020 and an adj of 100, 150 pages each. */
+	says(found,
+	     "{'model': '5.9', 'total_pages': 150000, 'predicted': 'other', 'victim': 'other', 'agrees': 'true',"
+	     " 'margin': 8520, 'error': 884, 'exact': null, 'candidates': [{'process': 'other', 'score': 40080,"
+	     " 'change': 0}, {'process': 'big', 'score': 31560, 'change': 500}, {'process': 'small', 'score':"
+	     " 25020, 'change': 0}]}");
+	json_decref(found);
+}
+
+/* Of a group those in it and below; its limit is what an adj of 1000 is worth. */
+static void group(void **state)
+{
+	struct trial_box *b = *state;
+	json_t *found;
+
+	begin(b);
+	SAMPLE(b, BB_PROCESS, 0, PAGES(9000), 0, 0);
+	SAMPLE(b, BB_PROCESS, 1, PAGES(8000), 0, 0);
+	SAMPLE(b, BB_PROCESS, 2, PAGES(40000), 0, 0);
+	box_event(
+		b,
+		"{'event': 'oom-kill', 'process': 'big', 'pid': 9, 'constraint': 'memcg', 'oom_memcg': '/oomlab/app'}");
+	found = predict(b, spec_text);
+	/* 8000 + 100 * 20 is more than 9000: the kernel chose another one. */
+	says(found,
+	     "{'total_pages': 20000, 'predicted': 'small', 'victim': 'big', 'agrees': 'false', 'margin': 1000}");
+	assert_int_equal(json_array_size(json_object_get(found, "candidates")), 2);
+	json_decref(found);
+}
+
+/* Within what may have changed since: no call. */
+static void close_call(void **state)
+{
+	struct trial_box *b = *state;
+	json_t *found;
+
+	begin(b);
+	SAMPLE(b, BB_PROCESS, 0, PAGES(30000), 0, 0);
+	SAMPLE(b, BB_PROCESS, 2, PAGES(28000), 0, 0);
+	SAMPLE(b, BB_PROCESS, 2, PAGES(29300), 0, 0);
+	box_event(b, "{'event': 'oom-kill', 'process': 'other', 'pid': 9, 'constraint': 'none'}");
+	found = predict(b, spec_text);
+	says(found, "{'predicted': 'big', 'agrees': 'close', 'margin': 700, 'error': 1684}");
+	json_decref(found);
+}
+
+/* One that has ended is none any more; one that is protected never was; a child of a stressor's is none of ours. */
+static void candidates(void **state)
+{
+	struct trial_box *b = *state;
+	json_t *found;
+
+	begin(b);
+	box_event(b, "{'event': 'spawn', 'process': 'small', 'oom_score_adj': -1000}");
+	SAMPLE(b, BB_PROCESS, 0, PAGES(50000), 0, 0);
+	SAMPLE(b, BB_PROCESS, 1, PAGES(60000), 0, 0);
+	SAMPLE(b, BB_PROCESS, 2, PAGES(4000), 0, 0);
+	box_event(b, "{'event': 'exit', 'process': 'big', 'exit_code': 0}");
+	box_event(b, "{'event': 'oom-kill', 'process': null, 'pid': 9, 'constraint': 'none'}");
+	found = predict(b, spec_text);
+	says(found, "{'predicted': 'other', 'victim': null, 'agrees': null, 'margin': null}");
+	assert_int_equal(json_array_size(json_object_get(found, "candidates")), 1);
+	json_decref(found);
+}
+
+static void a_rule_chose(void **state)
+{
+	struct trial_box *b = *state;
+	json_t *found;
+
+	begin(b);
+	SAMPLE(b, BB_PROCESS, 0, PAGES(50000), 0, 0);
+	box_event(b, "{'event': 'oom-kill', 'process': 'small', 'pid': 9, 'constraint': 'none'}");
+	found = predict(
+		b,
+		"{'sysctl': {'vm.oom_kill_allocating_task': '1'}, 'processes': [{'name': 'big', 'cgroup': ''}]}");
+	says(found, "{'predicted': 'big', 'agrees': null}");
+	json_decref(found);
+}
+
+/* What the kernel printed itself: tests/fixtures/oom/6.1-memcg-kmsg.log, where pid 79 has the highest score. */
+static void from_the_report(void **state)
+{
+	struct trial_box *b = *state;
+	struct err e = ERR_INIT;
+	char *text, *rest, *line;
+	json_t *found;
+
+	begin(b);
+	SAMPLE(b, BB_PROCESS, 0, PAGES(7000), 0, 0);
+	if (file_read("tests/fixtures/oom/6.1-memcg-kmsg.log", 1 << 20, &text, NULL, &e) < 0)
+		fail_msg("%s", e.text);
+	for (rest = text; (line = strsep(&rest, "\n"));)
+		bb_append(&b->box, BB_KMSG, b->t_ns, line, strlen(line));
+	free(text);
+	box_event(
+		b,
+		"{'event': 'oom-kill', 'process': 'big', 'pid': 79, 'constraint': 'memcg', 'oom_memcg': '/a'}");
+	found = predict(b, spec_text);
+	says(json_object_get(found, "exact"),
+	     "{'pid': 79, 'comm': 'we(ird, na me', 'agreement': 'agrees', 'reason': null}");
+	json_decref(found);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, box_setup, box_teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(nobody),     TEST(whole_machine), TEST(group),           TEST(close_call),
+		TEST(candidates), TEST(a_rule_chose),  TEST(from_the_report),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests_name("prediction", tests, NULL, NULL);
+}
