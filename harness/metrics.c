@@ -110,6 +110,11 @@ static const struct row cgroup_rows[] = {
 	  NULL },
 	{ { "pgscan", METRIC_COUNT, "pages scanned for reclaim" }, RISE, "pgscan", NULL },
 	{ { "pgsteal", METRIC_COUNT, "pages reclaimed" }, RISE, "pgsteal", NULL },
+	{ { "psi_some", METRIC_NS, "time in which a process of it waited for memory (memory.pressure)" },
+	  RISE,
+	  "psi_some",
+	  NULL },
+	{ { "psi_full", METRIC_NS, "time in which all of them did" }, RISE, "psi_full", NULL },
 };
 
 static const struct row system_rows[] = {

@@ -52,9 +52,10 @@ static void whole_trial(void **state)
 		" 'vmstat.pgscan_kswapd']}");
 	box_text(b, BB_COLUMNS,
 		 "{'of': 'process', 'names': ['rss_peak', 'rss', 'swap', 'minor_faults', 'touched']}");
-	box_text(b, BB_COLUMNS, "{'of': 'cgroup', 'names': ['current', 'peak', 'oom_kills', 'shmem']}");
+	box_text(b, BB_COLUMNS,
+		 "{'of': 'cgroup', 'names': ['current', 'peak', 'oom_kills', 'shmem', 'psi_some']}");
 	SAMPLE(b, BB_SYSTEM, 0, 100, 90, 50, 50, 3, 1, 20, 5); /* at 3 ms */
-	SAMPLE(b, BB_CGROUP, 0, 1, 2, 0, 7);
+	SAMPLE(b, BB_CGROUP, 0, 1, 2, 0, 7, 4000);
 	SAMPLE(b, BB_CGROUP, 1, 3, 4, 1, MISSING);
 	box_event(b, "{'event': 'release'}");
 	SAMPLE(b, BB_PROCESS, 0, 10, 9, 0, 100, 8);
@@ -67,7 +68,7 @@ static void whole_trial(void **state)
 	box_event(b, "{'event': 'phase', 'process': 'free', 'phase': 'hold', 'allocated': 16, 'touched': 6,"
 		     " 'check_errors': 1}");
 	SAMPLE(b, BB_SYSTEM, 0, 100, 80, 50, 40, 4, 2, 31, 5);
-	SAMPLE(b, BB_CGROUP, 0, 6, 9, 2, 5);
+	SAMPLE(b, BB_CGROUP, 0, 6, 9, 2, 5, 9000);
 	SAMPLE(b, BB_CGROUP, 1, 2, 8, MISSING, MISSING);
 	all = compute(b, "[{'process': 'hog'}, {'process': 'free'}]");
 	metric_is(all, "hog.outcome", "'oom-killed'");
@@ -91,6 +92,8 @@ static void whole_trial(void **state)
 	metric_is(all, "cgroup.app.peak", "9");
 	metric_is(all, "cgroup.app.oom_kills", "2");
 	metric_is(all, "cgroup.app.shmem_peak", "7");
+	metric_is(all, "cgroup.app.psi_some", "5000");
+	metric_is(all, "cgroup.app.psi_full", "null");
 	metric_is(all, "cgroup.app/x.y.current_peak", "3");
 	metric_is(all, "cgroup.app/x.y.oom_kills", "0");
 	metric_is(all, "cgroup.app.pgscan", "null");
