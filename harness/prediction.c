@@ -12,8 +12,11 @@
 
 #define PAGE_BYTES     4096
 #define CANDIDATES_MAX 64
-/* What a kernel may keep to itself of each of a process's counters (SPLIT_RSS_COUNTING, percpu_counter). */
-#define COUNTER_PAGES 64
+/*
+ * What a thread has counted and not yet told (SPLIT_RSS_COUNTING, percpu_counter) neither a sample nor the OOM killer
+ * sees, but it may be told between the two: so much of each of the two processes.
+ */
+#define COUNTER_PAGES 32
 
 struct candidate {
 	const char *process;
@@ -261,17 +264,17 @@ static json_t *exact(const struct kept *k)
 			 k->e.reason[0] ? k->e.reason : NULL);
 }
 
-/* How far the first two may have come closer since the last sample: what the second grew by, the first shrank by. */
+/* How far the first two may have come closer since the last sample: twice what the second grew, or the first shrank, before. */
 static int64_t error_pages(const struct forecast *f)
 {
-	int64_t error = 2 * 3 * COUNTER_PAGES;
+	int64_t error = 2 * COUNTER_PAGES;
 
 	if (f->count < 2)
 		return 0;
 	if (f->list[1].change_pages > 0)
-		error += f->list[1].change_pages;
+		error += 2 * f->list[1].change_pages;
 	if (f->list[0].change_pages < 0)
-		error -= f->list[0].change_pages;
+		error -= 2 * f->list[0].change_pages;
 	return error;
 }
 
