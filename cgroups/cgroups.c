@@ -164,17 +164,37 @@ int cg_make(const struct cg_system *sys, const char *path, struct err *e)
 	return r ? from_libcgroup(r, e, "create", path) : 0;
 }
 
-/* libcgroup enables a group's controllers in the group above when it makes it, and may make it again. */
-static int hand_down_to(const char *path, const char *controller, struct err *e)
+/* Is it one of the words of cgroup.controllers? */
+static bool has_controller(const struct cg_system *sys, const char *path, const char *controller)
 {
-	struct cgroup *cg = cgroup_new_cgroup(path);
-	int r = cg && cgroup_add_controller(cg, controller) ? cgroup_create_cgroup(cg, 1) : ECGFAIL;
+	AUTO_FREE char *text = NULL;
+	char full[PATH_LEN_MAX], *word, *save = NULL;
 
+	if (path_format(full, "%s/%s/cgroup.controllers", sys->memory, path) < 0 ||
+	    file_read(full, 4096, &text, NULL, NULL) < 0)
+		return false;
+	for (word = strtok_r(text, " \n", &save); word; word = strtok_r(NULL, " \n", &save))
+		if (!strcmp(word, controller))
+			return true;
+	return false;
+}
+
+/* libcgroup enables a group's controllers in the group above when it makes it, and may make it again. */
+static int hand_down_to(const struct cg_system *sys, const char *path, const char *controller, struct err *e)
+{
+	struct err why = ERR_INIT;
+	struct cgroup *cg;
+	int r;
+
+	if (has_controller(sys, path, controller))
+		return 0;
+	cg = cgroup_new_cgroup(path);
+	r = cg && cgroup_add_controller(cg, controller) ? cgroup_create_cgroup(cg, 1) : ECGFAIL;
 	cgroup_free(&cg);
-	if (r == ECGROUPSUBSYSNOTMOUNTED)
-		return err_set(e, EOPNOTSUPP, "cgroup %s: this kernel has no %s controller there", path,
-			       controller);
-	return r ? from_libcgroup(r, e, controller, path) : 0;
+	if (r == 0 && has_controller(sys, path, controller))
+		return 0;
+	from_libcgroup(r ? r : ECGFAIL, &why, "create", path);
+	return err_set(e, EOPNOTSUPP, "the %s controller is not to be had here: %s", controller, why.text);
 }
 
 int cg_hand_down(const struct cg_system *sys, const char *path, const char *controller, struct err *e)
@@ -190,7 +210,7 @@ int cg_hand_down(const struct cg_system *sys, const char *path, const char *cont
 		len += strcspn(path + len, "/");
 		if (snprintf(part, sizeof(part), "%.*s", (int)len, path) >= CG_PATH_MAX)
 			return err_set(e, ENAMETOOLONG, "cgroup %s: path too long", path);
-		r = hand_down_to(part, controller, e);
+		r = hand_down_to(sys, part, controller, e);
 	}
 	return r;
 }

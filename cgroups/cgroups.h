@@ -38,8 +38,8 @@ int cg_may_make(const struct cg_system *sys, const char *parent, struct err *e);
 int cg_make(const struct cg_system *sys, const char *path, struct err *e);
 
 /*
- * Has v2's group at path have that controller, as memory and pids it has anyway: enables it in each group
- * above that does not hand it down yet. -EOPNOTSUPP: this kernel has no such controller in that hierarchy.
+ * Has v2's group at path have that controller, as it has memory and pids anyway: enables it in each group above
+ * that does not hand it down yet. -EOPNOTSUPP: this kernel has it not, or it may not be enabled there.
  */
 int cg_hand_down(const struct cg_system *sys, const char *path, const char *controller, struct err *e);
 

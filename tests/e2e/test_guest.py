@@ -292,7 +292,7 @@ def test_32_bit_kernel(lab):
 def test_32_bit_programs_missing(lab):
     """A build without them; no kernel is fetched for that."""
     (lab.tmp / "build").mkdir()
-    for name in "oomlab", "oomlab-stress", "oomlab-agent":
+    for name in "oomlab", "oomlab-stress", "oomlab-stress-malloc", "oomlab-agent":
         shutil.copy(OOMLAB.parent / name, lab.tmp / "build")
     (lab.tmp / "guest").symlink_to(ROOT / "guest")
     (lab.tmp / "cgroups").symlink_to(ROOT / "cgroups")

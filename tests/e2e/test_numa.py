@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from lab import EXIT_FAIL, EXIT_PASS, EXIT_SKIP, GUEST_WAIT_S, M, Lab
+from lab import EXIT_BROKEN, EXIT_FAIL, EXIT_PASS, EXIT_SKIP, GUEST_WAIT_S, M, Lab
 
 PAGE = 4096
 # Shows what /proc has of every process that holds, when the last one does.
@@ -27,6 +27,30 @@ stop: {{timeout: 20s}}
 """
 
 
+CPUSET = f"""
+scenario: cpuset
+machine: {{memory: 192M, nodes: [96M, 96M]}}
+cgroups: {{a/b: {{cpuset.mems: 1}}, c: {{}}}}
+processes:
+  hog: {{run: [memset, --limit=4M, --block=4M, --hold=forever], cgroup: a/b, stop: {{after: look, phase: ended, at: 500ms}}}}
+  look: {{exec: [sh, -c, '{LOOK}'], files: [/bin/cat], start: {{after: hog, phase: hold}}}}
+faults: [{{at: 10ms, set: {{cgroups.c.cpuset.mems: "0,1"}}}}]
+stop: {{timeout: 20s}}
+"""
+
+
+def found_maps(trial):
+    """name: pages on node 0 and on node 1 of its largest mapping that is no file's, and that mapping's policy."""
+    text = "".join(one["text"] for one in trial.events if one["event"] == "output" and one["process"] == "look")
+    found = {}
+    for part in text.split("= ")[1:]:
+        name, *lines = part.splitlines()
+        counts = [(int((re.search(r" N0=(\d+)", line) or [0, 0])[1]), int((re.search(r" N1=(\d+)", line) or [0, 0])[1]),
+                   line.split()[1]) for line in lines if "file=" not in line]
+        found[name] = max(counts, key=lambda one: one[0] + one[1])
+    return found
+
+
 @pytest.fixture(scope="module")
 def nodes(qemu, tmp_path_factory):
     """One guest with all of them."""
@@ -37,16 +61,8 @@ def nodes(qemu, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def maps(nodes):
-    """name: pages on node 0 and on node 1 of its largest mapping that is no file's, and that mapping's policy."""
     assert nodes.status == EXIT_PASS, nodes
-    text = "".join(one["text"] for one in nodes.trial().events if one["event"] == "output" and one["process"] == "look")
-    found = {}
-    for part in text.split("= ")[1:]:
-        name, *lines = part.splitlines()
-        counts = [(int((re.search(r" N0=(\d+)", line) or [0, 0])[1]), int((re.search(r" N1=(\d+)", line) or [0, 0])[1]),
-                   line.split()[1]) for line in lines if "file=" not in line]
-        found[name] = max(counts, key=lambda one: one[0] + one[1])
-    return found
+    return found_maps(nodes.trial())
 
 
 @pytest.mark.parametrize("name, node0, node1, policy", [
@@ -108,3 +124,23 @@ def test_a_full_node_kills_in_the_catalogue(lab, qemu):
                   seconds=GUEST_WAIT_S)
     assert run.status == EXIT_FAIL, run
     assert "hog.outcome" in [one["that"] for one in run.trial().result["expectations"] if one["verdict"] == "fail"]
+
+
+def test_memory_of_a_group_is_on_the_nodes_of_its_cpuset(lab, qemu):
+    trial = lab.run(lab.scenario(CPUSET), seconds=GUEST_WAIT_S).trial()
+    assert (trial.result["verdict"], trial.result["reason"]) == ("pass", None)
+    on0, on1, _ = found_maps(trial)["memset"]
+    assert on0 == 0 and on1 * PAGE >= 4 * M
+    assert trial.event("set", key="cpuset.mems")["got"] == "1"
+    assert trial.event("fault", key="cpuset.mems")["got"] == "0-1"  # the same list, as the kernel writes it
+
+
+@pytest.mark.parametrize("setting, status, reason", [
+    ("machine.cgroup=v1", EXIT_SKIP, "cpuset.mems has no twin in cgroup v1"),
+    ("machine.cmdline=cgroup_disable=cpuset", EXIT_SKIP, "the cpuset controller is not to be had here"),
+    ("cgroups.a/b.cpuset.mems=2", EXIT_BROKEN, "Invalid argument"),
+    ("cgroups.a/b.cpuset.mems=all", EXIT_BROKEN, "'all' is no list"),
+])
+def test_a_cpuset_that_cannot_be(lab, qemu, setting, status, reason):
+    run = lab.run(lab.scenario(CPUSET), f"--set={setting}", seconds=GUEST_WAIT_S)
+    assert run.status == status and reason in run.trial().result["reason"], run

@@ -229,6 +229,7 @@ static void limits_that_are_there(void **state)
 		assert_int_equal(cg_key_there(&f->sys, f->group, "pids.max", &f->e), 0);
 	assert_int_equal(cg_key_there(&f->sys, f->group, "memory.reclaim", &f->e), -EOPNOTSUPP);
 	assert_non_null(strstr(f->e.text, "memory.reclaim has no twin in cgroup v1"));
+	assert_int_equal(cg_hand_down(&f->sys, f->group, "cpuset", &f->e), -EOPNOTSUPP);
 	assert_int_equal(cg_key_there(&f->sys, f->group, "memory.none", &f->e), -EINVAL);
 	snprintf(none, sizeof(none), "%s/none", f->group);
 	assert_int_equal(cg_key_there(&f->sys, none, "memory.max", &f->e), -EOPNOTSUPP);
