@@ -31,7 +31,7 @@ WRONG = [
     ("v1-oom-control", ["cgroups.app.memory.oom_control=1", "faults.0.at=1s",
                         "faults.0.set.cgroups.app.memory.max=32M"], "hog.outcome"),
     ("constraint-cpuset", ["cgroups.far.cpuset.mems=0", "cgroups.near.cpuset.mems=0-1"], "constraint"),
-    ("constraint-memcg", ["machine.cgroup=v2", "cgroups.tree.memory.max=20M", "cgroups.tree/app.memory.max=16M"],
+    ("constraint-memcg", ["machine.cgroup=v2", "cgroups.tree.memory.max=16M", "cgroups.tree/app.memory.max=12M"],
      "limit_cgroup"),
     ("panic-on-oom", ["sysctl.vm.panic_on_oom=2", "cgroups.app={memory.max: 24M}", "processes.hog.run=[memset, --limit=16M]"],
      "panic"),
