@@ -137,9 +137,29 @@ static bool share_a_node(const char *a, const char *b)
 	return false;
 }
 
+/* The nodes that a group may have, its own or those of one above it; NULL: all. */
+static const char *nodes_of(const struct record *r, const char *group)
+{
+	const char *found = NULL;
+	size_t longest = 0, i;
+	json_t *one;
+
+	json_array_foreach (r->events, i, one) {
+		const char *told = json_text(one, "cgroup", "");
+
+		if (strcmp(json_text(one, "event", ""), "set") != 0 ||
+		    strcmp(json_text(one, "key", ""), "cpuset.mems") != 0 || !told[0] ||
+		    !below(group, told) || strlen(told) < longest)
+			continue;
+		found = json_text(one, "got", NULL);
+		longest = strlen(told);
+	}
+	return found;
+}
+
 /* Does the constraint leave it out? oom_unkillable_task() and oom_cpuset_eligible(). */
-static bool outside(const json_t *kill, const json_t *process, const struct oom_report *report,
-		    const char *limit_group)
+static bool outside(const struct record *r, const json_t *kill, const json_t *process,
+		    const struct oom_report *report, const char *limit_group)
 {
 	const char *constraint = json_text(kill, "constraint", "");
 	const json_t *numa = json_object_get(process, "numa");
@@ -148,6 +168,11 @@ static bool outside(const json_t *kill, const json_t *process, const struct oom_
 		return !limit_group || !below(json_text(process, "cgroup", ""), limit_group);
 	if (!strcmp(constraint, "mempolicy") && report && !strcmp(json_text(numa, "policy", ""), "bind"))
 		return !share_a_node(json_text(numa, "nodes", ""), report->nodemask);
+	if (!strcmp(constraint, "cpuset") && report) {
+		const char *nodes = nodes_of(r, json_text(process, "cgroup", ""));
+
+		return nodes && !share_a_node(nodes, report->mems_allowed);
+	}
 	return false;
 }
 
@@ -196,7 +221,7 @@ static void forecast(const struct record *r, const json_t *spec, const json_t *k
 		struct candidate c = { .process = name };
 		struct oom_subject s = { .total_vm_pages = -1 };
 
-		if (outside(kill, one, report, limit_group) ||
+		if (outside(r, kill, one, report, limit_group) ||
 		    !ran(r, name, (uint64_t)json_number(kill, "t_ns", 0)))
 			continue;
 		s.rss_pages = pages(now(r, i, "rss", &c.change_pages));

@@ -113,6 +113,38 @@ static void group(void **state)
 	json_decref(found);
 }
 
+/* Of a cpuset those whose nodes are among the asker's; the nodes are those of a group above. */
+static void cpuset(void **state)
+{
+	static const char report[] =
+		"4,1,1,-;x invoked oom-killer: gfp_mask=0x0, order=0, oom_score_adj=0\n"
+		"4,2,1,-;[  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name\n"
+		"4,3,1,-;[      9]     0     9     9000     8000        0        0             0 x\n"
+		"4,4,1,-;oom-kill:constraint=CONSTRAINT_CPUSET,nodemask=(null),cpuset=in,mems_allowed=1,"
+		"global_oom,task_memcg=/oomlab/app/in,task=x,pid=9,uid=0\n"
+		"4,5,1,-;Out of memory: Killed process 9 (x) total-vm:36000kB, anon-rss:32000kB, file-rss:0kB\n";
+	struct trial_box *b = *state;
+	char copy[sizeof(report)], *rest = copy, *line;
+	json_t *found;
+
+	begin(b);
+	box_event(b, "{'event': 'set', 'cgroup': 'app', 'key': 'cpuset.mems', 'got': '1'}");
+	box_event(b, "{'event': 'set', 'cgroup': 'far', 'key': 'cpuset.mems', 'got': '0'}");
+	SAMPLE(b, BB_PROCESS, 0, PAGES(50000), 0, 0);
+	SAMPLE(b, BB_PROCESS, 1, PAGES(8000), 0, 0);
+	strcpy(copy, report);
+	while ((line = strsep(&rest, "\n")))
+		if (line[0])
+			bb_append(&b->box, BB_KMSG, b->t_ns, line, strlen(line));
+	box_event(b, "{'event': 'oom-kill', 'process': 'small', 'pid': 9, 'constraint': 'cpuset'}");
+	found = predict(
+		b,
+		"{'processes': [{'name': 'big', 'cgroup': 'far'}, {'name': 'small', 'cgroup': 'app/in'}]}");
+	says(found, "{'predicted': 'small', 'agrees': 'true', 'margin': null}");
+	assert_int_equal(json_array_size(json_object_get(found, "candidates")), 1);
+	json_decref(found);
+}
+
 /* Within what may have changed since: no call. */
 static void close_call(void **state)
 {
@@ -192,8 +224,8 @@ static void from_the_report(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(nobody),     TEST(whole_machine), TEST(group),           TEST(close_call),
-		TEST(candidates), TEST(a_rule_chose),  TEST(from_the_report),
+		TEST(nobody), TEST(whole_machine), TEST(group),        TEST(close_call),
+		TEST(cpuset), TEST(candidates),    TEST(a_rule_chose), TEST(from_the_report),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
