@@ -217,7 +217,8 @@ static void commit(struct blackbox *bb, struct bb_record *rec, enum bb_type type
 
 bool bb_append(struct blackbox *bb, enum bb_type type, uint64_t t_ns, const void *data, size_t len)
 {
-	struct bb_record *rec = reserve(bb, len, type == BB_KMSG ? bb->header->size / 16 : 0);
+	bool text = type == BB_KMSG || type == BB_STDOUT || type == BB_STDERR;
+	struct bb_record *rec = reserve(bb, len, text ? bb->header->size / 16 : 0);
 
 	if (!rec)
 		return false;
@@ -253,6 +254,19 @@ uint64_t bb_stride(const struct blackbox *bb)
 	if (used < half)
 		return 1;
 	return 2ULL << (used - half) / (half / 16);
+}
+
+void bb_ask_signal(struct blackbox *bb, int number)
+{
+	__atomic_fetch_or(&bb->header->signals, 1u << number, __ATOMIC_SEQ_CST);
+}
+
+uint32_t bb_take_signals(struct blackbox *bb)
+{
+	/* In a guest the box is a device's memory: not written to where there is nothing to take. */
+	if (!__atomic_load_n(&bb->header->signals, __ATOMIC_SEQ_CST))
+		return 0;
+	return __atomic_exchange_n(&bb->header->signals, 0, __ATOMIC_SEQ_CST);
 }
 
 void bb_seal(struct blackbox *bb, const char *reason)

@@ -36,6 +36,8 @@ enum bb_type {
 	BB_SYSTEM,      /* struct bb_sample */
 	BB_PROCESS,     /* struct bb_sample */
 	BB_CGROUP,      /* struct bb_sample */
+	BB_STDOUT,      /* bytes as a process wrote them; kept for those whose spec says so */
+	BB_STDERR,      /* likewise */
 };
 
 /* Payload of the three sample types; values follow the columns of their kind. */
@@ -71,6 +73,8 @@ struct bb_header {
 	uint64_t samples_dropped;
 	struct bb_live live;
 	char seal[512]; /* why the engine stopped; valid when sealed is set */
+	/* The one word that the reader writes: bit N asks the engine to pass signal N on; it takes them out. */
+	uint32_t signals;
 };
 
 /* A 32-bit guest's agent writes what a 64-bit harness reads. */
@@ -80,6 +84,7 @@ BB_AT(bb_header, size, 16);
 BB_AT(bb_header, used, 32);
 BB_AT(bb_header, live, 48);
 BB_AT(bb_header, seal, 80);
+BB_AT(bb_header, signals, 592);
 BB_AT(bb_record, payload, 16);
 BB_AT(bb_sample, values, 8);
 #undef BB_AT
@@ -123,7 +128,7 @@ const char *bb_spec(const struct blackbox *bb, size_t *ret_len);
 
 /*
  * Appends one record; false when it does not fit (the box stays as it was).
- * Text of the kernel's stops at the last sixteenth of the box: events go on.
+ * Text of the kernel's and of processes stops at the last sixteenth of the box: events go on.
  */
 bool bb_append(struct blackbox *bb, enum bb_type type, uint64_t t_ns, const void *data, size_t len);
 
@@ -137,6 +142,11 @@ bool bb_append_sample(struct blackbox *bb, enum bb_type type, uint64_t t_ns, uin
  * each 32nd of it. That lasts for 4000 times the ticks that fit at full rate.
  */
 uint64_t bb_stride(const struct blackbox *bb);
+
+/* Asks the engine to pass a signal on, 1 to 31; it must see that soon, so whoever can wakes it. */
+void bb_ask_signal(struct blackbox *bb, int number);
+/* What was asked for since the last call: bit N for signal N. */
+uint32_t bb_take_signals(struct blackbox *bb);
 
 /* The writer's last word. */
 void bb_seal(struct blackbox *bb, const char *reason);

@@ -13,20 +13,24 @@
 
 #define ENV_MAX 80 /* of a stressor: 64 that its scenario gives, and ours */
 
-/* An ordinary process again, which dies with the engine. */
-static void become_ordinary(pid_t engine)
+/*
+ * An ordinary process again, which dies with the engine. One that is the caller's keeps its process group, so that it is
+ * in the terminal's foreground if oomlab is, and the signals that were ignored or blocked before oomlab.
+ */
+static void become_ordinary(const struct engine_caller *caller, pid_t engine)
 {
 	sigset_t none;
 	int sig;
 
-	setpgid(0, 0);
+	if (!caller)
+		setpgid(0, 0);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != engine)
 		_exit(127);
-	for (sig = 1; sig < 32; sig++)
+	for (sig = 1; !caller && sig < 32; sig++)
 		signal(sig, SIG_DFL);
 	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	sigprocmask(SIG_SETMASK, caller ? &caller->mask : &none, NULL);
 }
 
 /* The working directory keeps its path: what is mounted there is seen below the new root as well. */
@@ -80,6 +84,20 @@ static int open_stdin(const struct spec_process *spec, int input)
 	return input < 0 ? -1 : dup2(input, 0);
 }
 
+static const struct engine_caller *caller_of(const struct spec_process *spec,
+					     const struct engine_setup *setup)
+{
+	return spec->streams == STREAMS_CALLER ? setup->caller : NULL;
+}
+
+static void become_program(const struct spec_process *spec, const struct engine_caller *caller)
+{
+	if (caller) /* a script without #! is the shell's, as with any who starts programs */
+		execvpe(spec->program, caller->argv, caller->env);
+	else
+		execve(spec->program, spec->argv, spec->env);
+}
+
 /* Fails with the step and, for a setting, its name. Stressors lie where their user may not look: opened before. */
 static struct child_failure become(const struct spec_process *spec, const struct engine_setup *setup,
 				   const struct child_ends *child, pid_t engine)
@@ -94,7 +112,7 @@ static struct child_failure become(const struct spec_process *spec, const struct
 	if (spec->program && change_root(setup->root) < 0)
 		return f;
 	f.step = CHILD_STDIN;
-	if (open_stdin(spec, child->input) < 0)
+	if (!caller_of(spec, setup) && open_stdin(spec, child->input) < 0)
 		return f;
 	f.step = CHILD_EXEC;
 	if (!spec->program)
@@ -107,7 +125,7 @@ static struct child_failure become(const struct spec_process *spec, const struct
 	else if (spec->stressor)
 		become_stressor(spec, stressor, child);
 	else
-		execve(spec->program, spec->argv, spec->env);
+		become_program(spec, caller_of(spec, setup));
 	return f;
 }
 
@@ -117,11 +135,13 @@ void child_main(const struct spec_process *spec, const struct engine_setup *setu
 	struct child_failure failure;
 	char go;
 
-	become_ordinary(engine);
+	become_ordinary(caller_of(spec, setup), engine);
 	if (read(child->gate, &go, 1) != 1)
 		_exit(127);
-	dup2(child->output, 1);
-	dup2(child->output, 2);
+	if (child->output >= 0) {
+		dup2(child->output, 1);
+		dup2(child->errors >= 0 ? child->errors : child->output, 2);
+	}
 	failure = become(spec, setup, child, engine);
 	failure.errnum = errno;
 	if (write(child->gate, &failure, sizeof(failure)) < 0)

@@ -12,7 +12,8 @@
 struct child_ends {
 	int page, bell; /* of a stressor */
 	int input;      /* of a program with a text as its standard input */
-	int gate, output;
+	int gate;
+	int output, errors; /* -1: the caller's; errors -1: as output */
 };
 
 /* Why the child could not become what it is to be: written to its gate. */

@@ -6,7 +6,15 @@
 #include "lib/blackbox.h"
 #include "lib/err.h"
 
+#include <signal.h>
 #include <stdbool.h>
+
+/* Who called oomlab, for a process that is to have all of it from there, as exec(2) would hand it on. */
+struct engine_caller {
+	char *const *argv; /* the process's own words */
+	char *const *env;
+	sigset_t mask; /* signals blocked at the start */
+};
 
 struct engine_setup {
 	struct blackbox box;       /* holds the spec; the record goes there */
@@ -14,9 +22,10 @@ struct engine_setup {
 	const char *cgroup_parent; /* group below which the trial's own group is made; "" is the root */
 	const char *group_name;    /* name of that group; must not exist yet */
 	const char *journal_path;  /* undo journal; NULL where the machine is thrown away */
-	const char *root;          /* what programs of exec have as their root; NULL: the machine's own */
-	const char *swap_path;     /* block device or new file to swap on; NULL when the spec wants none */
-	bool may_change_machine;   /* sysctls and swap are allowed */
+	const struct engine_caller *caller; /* NULL: there is no such process */
+	const char *root;        /* what programs of exec have as their root; NULL: the machine's own */
+	const char *swap_path;   /* block device or new file to swap on; NULL when the spec wants none */
+	bool may_change_machine; /* sysctls and swap are allowed */
 };
 
 /*

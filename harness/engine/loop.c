@@ -54,6 +54,8 @@ static int open_loop(struct trial_run *t, struct err *e)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
+	if (trial_forwards(t))
+		trial_forward_set(&set);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	t->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	t->tick_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
@@ -133,8 +135,7 @@ static void reap(struct trial_run *t)
 			see_started(t, &t->processes[i]);
 		if (t->processes[i].bell >= 0)
 			process_bell(&t->processes[i], &t->rec);
-		if (t->processes[i].output >= 0)
-			process_drain(&t->processes[i], &t->rec);
+		process_drain(&t->processes[i], &t->rec);
 		process_reaped(&t->processes[i], status, used.ru_minflt, used.ru_majflt, &t->rec);
 	}
 	if (!t->last_end_ns)
@@ -234,9 +235,11 @@ static const char *dispatch(struct trial_run *t, uint64_t data)
 		arm_alarm(t);
 		break;
 	case SIGNALS:
-		while (read(t->signal_fd, &info, sizeof(info)) > 0)
-			if (info.ssi_signo != SIGCHLD)
+		while (read(t->signal_fd, &info, sizeof(info)) > 0) {
+			if (info.ssi_signo != SIGCHLD && !trial_forwards(t))
 				return "interrupted";
+			trial_forward_seen(t, (int)info.ssi_signo);
+		}
 		reap(t);
 		break;
 	case KERNEL_LOG:
@@ -248,8 +251,12 @@ static const char *dispatch(struct trial_run *t, uint64_t data)
 		ring(t, index);
 		break;
 	case OUTPUT:
-		if (!process_output(&t->processes[index], &t->rec))
+		if (!process_output(&t->processes[index], t->processes[index].output, &t->rec))
 			unwatch(t, &t->processes[index].output);
+		break;
+	case ERRORS:
+		if (!process_output(&t->processes[index], t->processes[index].errors, &t->rec))
+			unwatch(t, &t->processes[index].errors);
 		break;
 	case GATE:
 		see_started(t, &t->processes[index]);
@@ -274,6 +281,7 @@ static const char *run_loop(struct trial_run *t)
 			return "setup failed: epoll_wait";
 		for (i = 0; i < n && !why; i++)
 			why = dispatch(t, events[i].data.u64);
+		trial_forward(t);
 	}
 	return why;
 }
@@ -310,8 +318,10 @@ static int open_gates(struct trial_run *t, struct err *e)
 	for (i = 0; r == 0 && i < t->process_count; i++) {
 		if (t->processes[i].bell >= 0)
 			r = watch(t, t->processes[i].bell, BELL, i);
-		if (r == 0)
+		if (r == 0 && t->processes[i].output >= 0)
 			r = watch(t, t->processes[i].output, OUTPUT, i);
+		if (r == 0 && t->processes[i].errors >= 0)
+			r = watch(t, t->processes[i].errors, ERRORS, i);
 	}
 	if (r == 0)
 		r = trial_log_watch(t);

@@ -19,6 +19,8 @@
 
 #define OUTPUT_BYTES_MAX 65536
 #define OUTPUT_PIECE     1280   /* each byte may become six in an event */
+#define KEPT_PIECE       65536  /* as much as a pipe holds */
+#define KEPT_PART        4      /* of the box: the rest is for samples and events */
 #define NO_TEXT          '\xff' /* in place of a NUL byte; an event shows both as U+FFFD */
 #define EXEC_TIMEOUT_MS  20000
 #define DRAIN_READS_MAX  64 /* as much as a pipe holds, unless its children go on writing */
@@ -66,9 +68,21 @@ static int make_input(const char *text, struct child_ends *child)
 	return r;
 }
 
+static int make_pipe(int *ret_ours, int *ret_childs)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	*ret_ours = ends[0];
+	*ret_childs = ends[1];
+	fcntl(ends[0], F_SETFL, O_NONBLOCK);
+	return 0;
+}
+
 static int make_ends(struct process *p, struct child_ends *child)
 {
-	int gate[2], out[2], r = 0;
+	int gate[2], r = 0;
 
 	if (p->spec->stressor)
 		r = make_shared(p, child);
@@ -80,24 +94,26 @@ static int make_ends(struct process *p, struct child_ends *child)
 		return -errno;
 	p->gate = gate[0];
 	child->gate = gate[1];
-	if (pipe2(out, O_CLOEXEC) < 0)
-		return -errno;
-	p->output = out[0];
-	child->output = out[1];
-	fcntl(p->output, F_SETFL, O_NONBLOCK);
-	return 0;
+	if (p->spec->streams != STREAMS_CALLER)
+		r = make_pipe(&p->output, &child->output);
+	if (r == 0 && p->spec->streams == STREAMS_KEPT)
+		r = make_pipe(&p->errors, &child->errors);
+	return r;
 }
 
 int process_fork(struct process *p, const struct spec_process *spec, const struct engine_setup *setup,
 		 struct err *e)
 {
-	struct child_ends child = { -1, -1, -1, -1, -1 };
+	struct child_ends child = { -1, -1, -1, -1, -1, -1 };
 	pid_t engine = getpid();
 	int r;
 
+	if (spec->streams == STREAMS_CALLER && !setup->caller)
+		return err_set(e, EINVAL, "process %s: its streams are a caller's, and there is none here",
+			       spec->name);
 	memset(p, 0, sizeof(*p));
 	p->spec = spec;
-	p->gate = p->bell = p->output = -1;
+	p->gate = p->bell = p->output = p->errors = -1;
 	p->sampler.status = p->sampler.stat = p->sampler.oom_score = -1;
 	r = make_ends(p, &child);
 	if (r == 0) {
@@ -111,10 +127,12 @@ int process_fork(struct process *p, const struct spec_process *spec, const struc
 	cleanup_close(&child.input);
 	cleanup_close(&child.gate);
 	cleanup_close(&child.output);
+	cleanup_close(&child.errors);
 	if (r < 0)
 		return err_errno(e, -r, "process %s: start", spec->name);
 	p->running = true;
-	setpgid(p->pid, p->pid);
+	if (spec->streams != STREAMS_CALLER)
+		setpgid(p->pid, p->pid);
 	return 0;
 }
 
@@ -261,12 +279,32 @@ void process_maps(const struct process *p, struct recorder *rec)
 	event_end(rec);
 }
 
-bool process_output(struct process *p, struct recorder *rec)
+/* Byte for byte, up to a part of the box. */
+static bool keep_output(struct process *p, int fd, struct recorder *rec)
+{
+	static char bytes[KEPT_PIECE];
+	ssize_t n = read(fd, bytes, sizeof(bytes));
+
+	if (n <= 0)
+		return n < 0 && errno == EAGAIN;
+	if (p->output_dropped || p->output_bytes + (size_t)n > rec->box->size / KEPT_PART ||
+	    !bb_append(rec->box, fd == p->output ? BB_STDOUT : BB_STDERR, recorder_now(rec), bytes,
+		       (size_t)n))
+		p->output_dropped += (size_t)n;
+	else
+		p->output_bytes += (size_t)n;
+	return true;
+}
+
+bool process_output(struct process *p, int fd, struct recorder *rec)
 {
 	char text[OUTPUT_PIECE + 1], *nul;
-	ssize_t n = read(p->output, text, OUTPUT_PIECE);
 	struct jsonw *w;
+	ssize_t n;
 
+	if (p->spec->streams == STREAMS_KEPT)
+		return keep_output(p, fd, rec);
+	n = read(fd, text, OUTPUT_PIECE);
 	if (n <= 0)
 		return n < 0 && errno == EAGAIN;
 	if (p->output_bytes >= OUTPUT_BYTES_MAX) /* read on, so that it does not block */
@@ -282,14 +320,22 @@ bool process_output(struct process *p, struct recorder *rec)
 	return true;
 }
 
-void process_drain(struct process *p, struct recorder *rec)
+static void drain(struct process *p, int fd, struct recorder *rec)
 {
-	struct pollfd wait = { p->output, POLLIN, 0 };
+	struct pollfd wait = { fd, POLLIN, 0 };
 	int reads;
 
 	for (reads = 0; reads < DRAIN_READS_MAX && poll(&wait, 1, 0) == 1; reads++)
-		if (!process_output(p, rec))
+		if (!process_output(p, fd, rec))
 			return;
+}
+
+void process_drain(struct process *p, struct recorder *rec)
+{
+	if (p->output >= 0)
+		drain(p, p->output, rec);
+	if (p->errors >= 0)
+		drain(p, p->errors, rec);
 }
 
 void process_signal(struct process *p, int signal)
@@ -298,6 +344,12 @@ void process_signal(struct process *p, int signal)
 	if (signal == SIGKILL)
 		p->ended_by = ENDED_STOP;
 	kill(-p->pid, signal);
+}
+
+void process_pass(struct process *p, int signal)
+{
+	if (p->running && p->started)
+		kill(p->pid, signal);
 }
 
 void process_kill(struct process *p, enum ended_by why)
@@ -328,6 +380,8 @@ void process_reaped(struct process *p, int status, long minor_faults, long major
 	if (!p->started)
 		jsonw_bool(w, "started", false);
 	amounts(w, p);
+	if (p->output_dropped)
+		jsonw_uint(w, "output_dropped", p->output_dropped);
 	jsonw_int(w, "minor_faults", minor_faults);
 	jsonw_int(w, "major_faults", major_faults);
 	event_end(rec);
@@ -340,8 +394,9 @@ void process_close(struct process *p)
 	cleanup_close(&p->gate);
 	cleanup_close(&p->bell);
 	cleanup_close(&p->output);
+	cleanup_close(&p->errors);
 	if (p->page)
 		munmap((void *)p->page, SHARED_PAGE_BYTES);
 	p->page = NULL;
-	p->gate = p->bell = p->output = -1;
+	p->gate = p->bell = p->output = p->errors = -1;
 }

@@ -33,8 +33,9 @@ struct process {
 	struct trigger_state start, stop;
 	int gate;   /* our end; closed once it has been released */
 	int bell;   /* our end; -1: a program, which has none */
-	int output; /* read end of its standard output and error */
-	size_t output_bytes;
+	int output; /* read end of its standard output and error; -1: they are the caller's */
+	int errors; /* of its standard error, where each is kept */
+	size_t output_bytes, output_dropped;
 	uint32_t phase;                 /* as last recorded */
 	const struct shared_page *page; /* NULL: a program, which knows of none */
 	struct process_sampler sampler;
@@ -63,14 +64,17 @@ void process_ack(struct process *p);
 /* Records what it has mapped. */
 void process_maps(const struct process *p, struct recorder *rec);
 
-/* Reads its output into the record, up to a bound (the rest is read and dropped); false at its end. */
-bool process_output(struct process *p, struct recorder *rec);
+/* Reads from fd, output or errors, into the record, up to a bound (the rest is read and dropped); false at its end. */
+bool process_output(struct process *p, int fd, struct recorder *rec);
 
-/* It has ended: what is left in the pipe. */
+/* It has ended: what is left in the pipes. */
 void process_drain(struct process *p, struct recorder *rec);
 
 /* A signal of the scenario's, to its process group: what it dies of by that is the trial's doing. */
 void process_signal(struct process *p, int signal);
+
+/* A signal that somebody sent to oomlab, to the process itself: what it does about it is its own doing. */
+void process_pass(struct process *p, int signal);
 
 /* SIGKILL to its process group. */
 void process_kill(struct process *p, enum ended_by why);

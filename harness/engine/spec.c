@@ -61,6 +61,19 @@ static int parse_env(const json_t *env, char ***ret_env)
 	return 0;
 }
 
+static int parse_streams(struct spec_process *p, const json_t *one, struct err *e)
+{
+	const char *streams = json_text(one, "streams", "events");
+
+	if (!strcmp(streams, "caller"))
+		p->streams = STREAMS_CALLER;
+	else if (!strcmp(streams, "kept"))
+		p->streams = STREAMS_KEPT;
+	else if (strcmp(streams, "events") != 0)
+		return bad(e, "streams that are none of events, kept, caller");
+	return 0;
+}
+
 static int parse_program(struct spec_process *p, const json_t *one, struct err *e)
 {
 	const json_t *input = json_object_get(one, "stdin");
@@ -77,7 +90,9 @@ static int parse_program(struct spec_process *p, const json_t *one, struct err *
 	}
 	if (!p->argv[0])
 		return bad(e, "out of memory");
-	return parse_env(json_object_get(one, "env"), &p->env) < 0 ? bad(e, "a program's environment") : 0;
+	if (parse_env(json_object_get(one, "env"), &p->env) < 0)
+		return bad(e, "a program's environment");
+	return parse_streams(p, one, e);
 }
 
 static int parse_process(struct spec *s, const json_t *one, struct err *e)

@@ -16,6 +16,13 @@
 #define SPEC_CGROUPS_MAX   32
 #define SPEC_CHANGES_MAX   256
 
+/* Where what a process prints goes, and where its standard input comes from. */
+enum spec_streams {
+	STREAMS_EVENTS, /* both outputs become events, bounded */
+	STREAMS_KEPT,   /* each is kept byte for byte, bounded */
+	STREAMS_CALLER, /* it has those of who called oomlab, with words, environment and process group */
+};
+
 struct spec_process {
 	const char *name;
 	char **argv;            /* NULL-terminated: stressor and its options, or the words of exec */
@@ -24,6 +31,7 @@ struct spec_process {
 	char **env;             /* of program: "NAME=VALUE", NULL-terminated */
 	const char *stdin_text; /* of exec; NULL: none, or the file */
 	const char *stdin_file;
+	enum spec_streams streams;
 	int group; /* index into cgroups, -1: the trial's own group */
 	bool adj_set;
 	int adj;

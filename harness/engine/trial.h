@@ -31,6 +31,7 @@ enum trial_source {
 	GROUP_BELL,
 	BELL,
 	OUTPUT,
+	ERRORS,
 	GATE, /* of a process that starts later than the others */
 };
 
@@ -47,11 +48,12 @@ struct trial_run {
 	struct system_sampler system;
 	struct kmsg kmsg;
 	uint64_t ticks;
-	unsigned int reports;  /* of the kernel log, without a kill */
-	uint64_t log_until_ns; /* the kernel log is read on the timer until then; 0: not now */
-	uint64_t release_ns;   /* when the gates opened, on the trial's clock */
-	uint64_t last_end_ns;  /* when the last process ended; 0 while one runs or may still start */
-	struct err failure;    /* a process that could not be started later */
+	unsigned int reports;   /* of the kernel log, without a kill */
+	uint64_t log_until_ns;  /* the kernel log is read on the timer until then; 0: not now */
+	uint64_t release_ns;    /* when the gates opened, on the trial's clock */
+	uint64_t last_end_ns;   /* when the last process ended; 0 while one runs or may still start */
+	uint64_t direct_ns[32]; /* when the engine was sent that signal itself; 0: not */
+	struct err failure;     /* a process that could not be started later */
 	unsigned int next_fault;
 	int epoll, tick_fd, alarm_fd, signal_fd, log_fd; /* log_fd: log.c's timer */
 };
@@ -74,6 +76,17 @@ void trial_log_event(struct trial_run *t, enum trial_source source, unsigned int
 void trial_log_read(struct trial_run *t);
 /* Index of the process with that pid, -1: none. */
 int trial_index_of(const struct trial_run *t, int64_t pid);
+
+/*
+ * forward.c: signals of the harness's, for processes that are the caller's or whose streams are kept. All that end a
+ * program by default and that people send are in the set.
+ */
+void trial_forward_set(sigset_t *set);
+bool trial_forwards(const struct trial_run *t);
+/* The engine was sent that signal: so was everybody of its process group, the caller's process included. */
+void trial_forward_seen(struct trial_run *t, int signal);
+/* Passes on what the harness has asked for meanwhile. */
+void trial_forward(struct trial_run *t);
 
 /*
  * tick.c: column names, once; then the samples of everything, now. A forced tick

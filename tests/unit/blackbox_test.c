@@ -368,6 +368,37 @@ static void blank_parked_and_formatted_again(void **state)
 	bb_close(&box);
 }
 
+/* The reader asks through a mapping of its own; what was asked for is there once. */
+static void signals(void **state)
+{
+	struct fixture *f = *state;
+	struct blackbox reader;
+
+	assert_int_equal(bb_take_signals(&f->box), 0);
+	assert_int_equal(bb_open(f->path, true, &reader, &f->e), 0);
+	bb_ask_signal(&reader, 2);
+	bb_ask_signal(&reader, 15);
+	bb_ask_signal(&reader, 2);
+	bb_ask_signal(&reader, 31);
+	assert_int_equal(bb_take_signals(&f->box), 1u << 2 | 1u << 15 | 1u << 31);
+	assert_int_equal(bb_take_signals(&f->box), 0);
+	bb_close(&reader);
+}
+
+/* What processes print leaves room for what happened to them. */
+static void output_leaves_room(void **state)
+{
+	static const char bytes[65536];
+	struct fixture *f = *state;
+
+	while (bb_append(&f->box, BB_STDOUT, 1, bytes, sizeof(bytes)))
+		;
+	while (bb_append(&f->box, BB_STDERR, 1, bytes, 1))
+		;
+	assert_in_range(f->box.header->used, BOX_BYTES - BOX_BYTES / 16 - 64, BOX_BYTES - BOX_BYTES / 16);
+	assert_true(bb_append(&f->box, BB_EVENT, 2, bytes, 1000));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -384,6 +415,8 @@ int main(void)
 		WITH_BOX(not_there_and_there_already),
 		WITH_BOX(no_holes),
 		WITH_BOX(blank_parked_and_formatted_again),
+		WITH_BOX(signals),
+		WITH_BOX(output_leaves_room),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

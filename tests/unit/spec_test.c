@@ -72,6 +72,7 @@ static void program(void **state)
 		"[{'name': 'p', 'exec': [], 'program': '/a'}]",
 		"[{'name': 'p', 'exec': [1], 'program': '/a'}]",
 		"[{'name': 'p', 'exec': ['a'], 'program': '/a', 'env': {'A': 1}}]",
+		"[{'name': 'p', 'exec': ['a'], 'program': '/a', 'streams': 'mine'}]",
 	};
 	json_t *value = json(least);
 	struct spec s;
@@ -325,6 +326,26 @@ static int with_many(const char *key, const char *element, unsigned int count, s
 	return parse(value, s, e);
 }
 
+static void streams(void **state)
+{
+	struct spec s;
+	struct err e = ERR_INIT;
+	json_t *value = json(least);
+
+	(void)state;
+	json_object_set_new(value, "processes",
+			    json("[{'name': 'p', 'exec': ['a'], 'program': '/a'},"
+				 " {'name': 'q', 'exec': ['a'], 'program': '/a', 'streams': 'kept'},"
+				 " {'name': 'r', 'exec': ['a'], 'program': '/a', 'streams': 'caller'},"
+				 " {'name': 's', 'run': ['a']}]"));
+	assert_int_equal(parse(value, &s, &e), 0);
+	assert_int_equal(s.processes[0].streams, STREAMS_EVENTS);
+	assert_int_equal(s.processes[1].streams, STREAMS_KEPT);
+	assert_int_equal(s.processes[2].streams, STREAMS_CALLER);
+	assert_int_equal(s.processes[3].streams, STREAMS_EVENTS);
+	spec_free(&s);
+}
+
 static void limits(void **state)
 {
 	static const struct {
@@ -357,7 +378,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(golden_spec), cmocka_unit_test(program),    cmocka_unit_test(settings),
 		cmocka_unit_test(triggers),    cmocka_unit_test(least_spec), cmocka_unit_test(malformed),
-		cmocka_unit_test(no_json),     cmocka_unit_test(limits),
+		cmocka_unit_test(no_json),     cmocka_unit_test(limits),     cmocka_unit_test(streams),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
