@@ -108,6 +108,25 @@ int plan_make(struct scenario *const *scenarios, size_t count, int64_t repeat, s
 	return r;
 }
 
+int plan_one(json_t *spec, struct plan *ret)
+{
+	struct plan p = { .jobs = calloc(1, sizeof(*p.jobs)) };
+	AUTO_FREE char *name = NULL;
+	int r = -ENOMEM;
+
+	if (asprintf(&name, "%s/%s", json_text(spec, "scenario", ""), json_text(spec, "cell", "all")) < 0)
+		name = NULL;
+	if (name)
+		p.whole = json_pack("{s:i, s:{s:o}}", "trials", 1, "cells", name, digest(spec));
+	if (p.jobs && p.whole)
+		r = add_trials(&p, name, spec, 1, false);
+	if (r < 0)
+		plan_free(&p);
+	else
+		*ret = p;
+	return r;
+}
+
 void plan_free(struct plan *p)
 {
 	size_t i;

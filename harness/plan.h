@@ -19,6 +19,8 @@ struct plan {
 /* The scenarios must outlive the plan, whose jobs have their specs. 0 or -ENOMEM. */
 int plan_make(struct scenario *const *scenarios, size_t count, int64_t repeat, struct shard share,
 	      struct plan *ret);
+/* Of one trial of that spec, which must outlive it, too. */
+int plan_one(json_t *spec, struct plan *ret);
 void plan_free(struct plan *p);
 
 /* {"scenario/cell": shard, ...} of the whole plan, shards from 1; NULL: no memory. */

@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -254,6 +253,16 @@ static void interrupt(struct runner *r)
 		}
 }
 
+static void take_signal(struct runner *r, const struct signalfd_siginfo *info)
+{
+	if (info->ssi_signo == SIGCHLD)
+		return;
+	if (r->signalled)
+		r->signalled(r->progress_arg, r, info);
+	else
+		interrupt(r);
+}
+
 static bool any(const struct runner *r, enum job_state state)
 {
 	size_t i;
@@ -277,8 +286,7 @@ static int loop(struct runner *r, int signals, struct err *e)
 			continue;
 		poll(&wait, 1, PROGRESS_MS);
 		while (read(signals, &info, sizeof(info)) > 0)
-			if (info.ssi_signo != SIGCHLD)
-				interrupt(r);
+			take_signal(r, &info);
 		enforce_deadlines(r);
 		ret = reap(r, e);
 		if (ret == 0 && r->progress)
@@ -327,6 +335,11 @@ int runner_run(struct runner *r, struct err *e)
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGHUP);
+	if (r->signalled) {
+		sigaddset(&set, SIGQUIT);
+		sigaddset(&set, SIGUSR1);
+		sigaddset(&set, SIGUSR2);
+	}
 	sigprocmask(SIG_BLOCK, &set, &old);
 	signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	if (signals < 0)

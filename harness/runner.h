@@ -6,6 +6,8 @@
 #include "harness/places/place.h"
 #include "harness/rundir.h"
 
+#include <sys/signalfd.h>
+
 enum job_state { JOB_WAITING, JOB_RUNNING, JOB_DONE };
 
 /* One trial to run. */
@@ -33,6 +35,11 @@ struct runner {
 	/* Called about ten times a second and at each change; for the live line. May be NULL. */
 	void (*progress)(void *arg, const struct runner *r);
 	void *progress_arg;
+	/*
+	 * Called with progress_arg for each SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1 and SIGUSR2, which then do not
+	 * end the run. NULL: the first three do.
+	 */
+	void (*signalled)(void *arg, struct runner *r, const struct signalfd_siginfo *info);
 	bool interrupted; /* set when SIGINT or SIGTERM ended the run early */
 	uint64_t started_ns;
 };

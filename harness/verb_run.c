@@ -2,7 +2,6 @@
 /* oomlab run SCENARIO...: from the command line to an exit status. */
 #include "harness/determinism.h"
 #include "harness/janitor.h"
-#include "harness/places/keeper.h"
 #include "harness/plan.h"
 #include "harness/report.h"
 #include "lib/clock.h"
@@ -302,33 +301,6 @@ static void show_progress(void *arg, const struct runner *runner)
 		live_clear(stdout);
 }
 
-/* {"run": run.json, "results": [...]}, as output/ takes it. */
-static json_t *collect(const struct run *r, int argc, char **argv, const struct runner *runner,
-		       enum exit_status *ret_status)
-{
-	json_t *run = rundir_describe(&r->dir, argc, argv);
-	json_t *results = json_array(), *where = json_array();
-	struct keeper_counts guests = keeper_counts();
-	char share[SHARD_TEXT_MAX];
-	size_t i;
-
-	for (i = 0; i < r->plan.count; i++) {
-		if (!r->plan.jobs[i].result) /* never started: the run was interrupted */
-			continue;
-		json_array_append(results, r->plan.jobs[i].result);
-		json_array_append_new(where, json_string(r->plan.jobs[i].relative));
-	}
-	*ret_status = runner->interrupted ? EXIT_INTERRUPTED : report_status(results);
-	json_object_set_new(run, "shard",
-			    r->share.count ? json_string(shard_format(share, r->share)) : json_null());
-	json_object_set(run, "plan", r->plan.whole);
-	json_object_set_new(run, "guests",
-			    json_pack("{s:i, s:i, s:i}", "booted", (int)guests.booted, "woken",
-				      (int)guests.woken, "saved", (int)guests.saved));
-	json_object_set_new(run, "wall_ns", json_integer((json_int_t)(clock_ns() - runner->started_ns)));
-	return report_tree(run, results, where, *ret_status);
-}
-
 /* A share without cells is no mistake of the user's, but it must not look like one that passed. */
 static void say_if_empty(const struct run *r)
 {
@@ -383,7 +355,7 @@ static int execute(struct run *r, int argc, char **argv)
 			rundir_discard(&r->dir);
 		return complain_and(report_error(ret), "run", "%s", e.text);
 	}
-	all = collect(r, argc, argv, &runner, &status);
+	all = report_run(&r->dir, argc, argv, &r->plan, r->share, &runner, &status);
 	say_if_empty(r);
 	ret = rundir_finish(&r->dir, json_object_get(all, "run"), &e);
 	if (ret < 0)

@@ -218,6 +218,7 @@ static void run_engine(const struct trial *t, const struct cg_system *sys, const
 				      .cgroup_parent = parent,
 				      .group_name = t->group_name,
 				      .journal_path = t->journal_path,
+				      .caller = t->options->caller,
 				      .swap_path = swap,
 				      .may_change_machine = t->options->allow_host_changes };
 	struct err e = ERR_INIT;

@@ -3,6 +3,7 @@
 #ifndef OOMLAB_PLACES_PLACE_H
 #define OOMLAB_PLACES_PLACE_H
 
+#include "harness/engine/engine.h"
 #include "lib/err.h"
 
 #include <jansson.h>
@@ -16,6 +17,8 @@ struct place_options {
 	bool allow_host_changes;   /* host: sysctls and swap */
 	const char *accel;         /* guest: auto, kvm, tcg */
 	bool cold;                 /* guest: boots every one, neither uses nor makes snapshots */
+	const struct engine_caller
+		*caller; /* host: of the process that has the caller's streams; else NULL */
 };
 
 /* One trial as a place sees it. The runner owns the paths and the directory. */
