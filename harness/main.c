@@ -17,6 +17,7 @@ static const struct verb {
 	const char *about;
 } verbs[] = {
 	{ "run", verb_run, "run scenarios and judge what happened" },
+	{ "record", verb_record, "run a program of yours under limits, and record it" },
 	{ "merge", verb_merge, "put the shards of a run together" },
 	{ "explain", verb_explain, "read a kernel log: who was killed by the OOM killer, and why" },
 	{ "list", verb_list, "what there is: stressors, scenarios, metrics, kernels, places, formats" },

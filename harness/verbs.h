@@ -18,6 +18,7 @@ enum exit_status {
 /* argv[0] is the verb. Each returns an exit status. */
 int verb_run(int argc, char **argv);
 int verb_explain(int argc, char **argv);
+int verb_record(int argc, char **argv);
 int verb_merge(int argc, char **argv);
 int verb_list(int argc, char **argv);
 int verb_stress(int argc, char **argv);

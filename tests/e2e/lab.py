@@ -191,9 +191,9 @@ class Live:
 
     def __init__(self, words, out, **kwargs):
         self.dir = out
-        self.process = subprocess.Popen([str(word) for word in words], stdin=subprocess.DEVNULL, text=True,
-                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                        start_new_session=True, **kwargs)
+        usual = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True,
+                 "start_new_session": True}
+        self.process = subprocess.Popen([str(word) for word in words], **{**usual, **kwargs})
         self.pid = self.process.pid
 
     def wait(self, seconds=HOST_WAIT_S):
@@ -273,6 +273,18 @@ class Lab:
 
     def run(self, *words, seconds=HOST_WAIT_S, **kwargs):
         return self.start(*words, **kwargs).wait(seconds)
+
+    def recording(self, *words, out=None, **kwargs):
+        """oomlab record with these words, of which the last are the program's."""
+        self.count += 1
+        out = out or self.tmp / f"run{self.count}"
+        kwargs.setdefault("env", self.env)
+        live = Live([*self.prefix, OOMLAB, "record", "--out", out, *words], out, **kwargs)
+        self.live.append(live)
+        return live
+
+    def record(self, *words, seconds=HOST_WAIT_S, **kwargs):
+        return self.recording(*words, **kwargs).wait(seconds)
 
     def doctor(self, *words):
         done = subprocess.run([*self.prefix, OOMLAB, "doctor", *words], capture_output=True, text=True,
