@@ -66,9 +66,22 @@ static void explained(void *user, const struct oom_report *r)
 		json_array_remove(x->events, 0);
 }
 
+/* journalctl -o json: an object a line, whose MESSAGE is the kernel's; -ENODATA: it is none. */
+static int feed_json(struct oom_log *log, const char *line, size_t len)
+{
+	json_t *entry = json_loadb(line, len, 0, NULL);
+	const char *message = json_string_value(json_object_get(entry, "MESSAGE"));
+	int r = message ? oom_log_line(log, message, strlen(message)) : -ENODATA;
+
+	json_decref(entry);
+	return r;
+}
+
 static int feed(void *user, const char *line, size_t len)
 {
-	return oom_log_line(user, line, len);
+	int r = len && line[0] == '{' ? feed_json(user, line, len) : -ENODATA;
+
+	return r == -ENODATA ? oom_log_line(user, line, len) : r;
 }
 
 /* A log of its own: what one file ends with has nothing to do with how the next one begins. */

@@ -15,6 +15,7 @@
 /* So many lines that are not its own and it has had its end, or will have none; of one that has, the reaper comes last. */
 #define STRANGERS_MAX 4096
 #define AFTERMATH_MAX 256
+#define PLAIN_MAX     4096 /* of a line with colours; a longer one is none of the kernel's */
 
 enum block { BLOCK_NONE, BLOCK_TASKS, BLOCK_STATS, BLOCK_SLABS };
 
@@ -359,26 +360,15 @@ static bool of_interest(const struct oom_log *log, struct span s)
 	return log->open_count || span_find(s, "oom") || span_find(s, "ut of ") || span_find(s, "Kill");
 }
 
-int oom_log_line(struct oom_log *log, const char *line, size_t len)
+/* One line of the message that begins at message; of several lines in one record each comes by itself. */
+static int take_line(struct oom_log *log, const char *line, const char *message, struct span s)
 {
-	struct span s;
-	size_t message_len;
-	const char *message;
 	enum oom_event event;
 	struct open_report *o;
 
-	log->line++;
-	if (!log->open_count && !of_interest(log, (struct span){ line, line + len })) {
-		boot_line(log->release, (struct span){ line, line + len });
+	if (s.at == s.end || reaped(log, s))
 		return 0;
-	}
-	message = oom_line_message(line, len, &message_len);
-	s = (struct span){ message, message + message_len };
-	if (!message_len)
-		return 0;
-	if (reaped(log, s))
-		return 0;
-	event = oom_parser_feed(&log->parser, message, message_len);
+	event = oom_parser_feed(&log->parser, s.at, span_len(s));
 	switch (event) {
 	case OOM_INVOKED:
 		o = begin(log, line, message);
@@ -400,4 +390,58 @@ int oom_log_line(struct oom_log *log, const char *line, size_t len)
 	if (o && ++o->strangers > STRANGERS_MAX + AFTERMATH_MAX)
 		oom_log_end(log);
 	return 0;
+}
+
+/* Where a line feed within a record is: /dev/kmsg writes it as "\x0a", rsyslog as "#012". */
+static const char *inner_end(struct span s)
+{
+	const char *kmsg = span_find(s, "\\x0a"), *syslog = span_find(s, "#012");
+
+	return !kmsg || (syslog && syslog < kmsg) ? syslog : kmsg;
+}
+
+/* "\033[32m[    5.299323] \033[0mtext", as dmesg --color writes it, without the colours; how much is left. */
+static size_t without_colours(const char *line, size_t len, char *ret)
+{
+	size_t from = 0, to = 0;
+
+	while (from < len) {
+		if (line[from] == '\033' && from + 1 < len && line[from + 1] == '[') {
+			for (from += 2; from < len && (span_is_digit(line[from]) || line[from] == ';');
+			     from++)
+				;
+			from += from < len;
+			continue;
+		}
+		ret[to++] = line[from++];
+	}
+	return to;
+}
+
+int oom_log_line(struct oom_log *log, const char *line, size_t len)
+{
+	char plain[PLAIN_MAX];
+	struct span s, rest;
+	const char *message, *end;
+	size_t message_len;
+	int r = 0;
+
+	log->line++;
+	if (!log->open_count && !of_interest(log, (struct span){ line, line + len })) {
+		boot_line(log->release, (struct span){ line, line + len });
+		return 0;
+	}
+	if (len <= sizeof(plain) && memchr(line, '\033', len)) {
+		len = without_colours(line, len, plain);
+		line = plain;
+	}
+	message = oom_line_message(line, len, &message_len);
+	rest = (struct span){ message, message + message_len };
+	while (r == 0 && rest.at < rest.end) {
+		end = inner_end(rest);
+		s = (struct span){ rest.at, end ? end : rest.end };
+		r = take_line(log, line, message, s);
+		rest.at = end ? end + 4 : rest.end;
+	}
+	return r;
 }

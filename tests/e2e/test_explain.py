@@ -18,6 +18,10 @@ ANSWER = ("we(ird, na me (pid 79, uid 65534) was killed.",
           "The limit of cgroup /a was reached: 32M of 32M; it was in /a/b, below that.")
 
 
+# The statistics of a group are one printk of many lines.
+ONE_RECORD = re.compile(r"Memory cgroup stats for /a:\n(\[    5\.317278\] .*\n)+")
+
+
 def explain(*words, data=None, seconds=30):
     data = data.encode() if isinstance(data, str) else data
     done = subprocess.run([OOMLAB, "explain", *words], input=data if data is not None else b"", capture_output=True,
@@ -55,6 +59,10 @@ def dressed(text):
         "journalctl -k": "".join(f"Nov 22 07:44:01 host kernel: {line}\n" for line in bare),
         "syslog": "".join(f"Nov 22 07:44:01 host kernel: {stamp}] {line}\n" for stamp, line in lines),
         "short-iso": "".join(f"2025-11-22T07:44:01+0000 host kernel: {line}\n" for line in bare),
+        "dmesg --color": "".join(f"\x1b[32m{stamp}] \x1b[0m\x1b[33m{line[:2]}\x1b[0m\x1b[1m{line[2:]}\x1b[0m\n" for stamp, line in lines),
+        "journalctl -o json": "".join(json.dumps({"PRIORITY": "4", "_TRANSPORT": "kernel", "MESSAGE": line}) + "\n" for line in bare),
+        "rsyslog, stats in one record": ONE_RECORD.sub(lambda found: found[0].replace("\n[    5.317278] ", "#012"), text),
+        "/dev/kmsg, stats in one record": ONE_RECORD.sub(lambda found: found[0].replace("\n[    5.317278] ", "\\x0a"), text),
         "/dev/kmsg": "".join(f"4,{i},5299323,-;{line}\n" for i, line in enumerate(bare)),
         "a serial console": "".join(f"{stamp}] {line}\r\n" for stamp, line in lines),
         "CR alone": "".join(f"{stamp}] {line}\r" for stamp, line in lines),
@@ -68,7 +76,7 @@ def test_dresses(dress):
     event, = events(data=dressed(MEMCG)[dress])
     assert (event["who"], event["why"]) == ANSWER
     assert [task["pid"] for task in event["ranking"]] == [79, 78] and event["agreement"] == "agrees"
-    assert event["memory"]["group"]["limit"] == 32 * M
+    assert event["memory"]["group"]["limit"] == 32 * M and event["memory"]["amounts"]["anon"] == 31346688
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, lzma.compress, bz2.compress, lambda data: data.decode().encode("utf-16"),

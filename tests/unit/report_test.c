@@ -165,6 +165,18 @@ static void global(void **state)
 	forget(&s);
 }
 
+/* A record of /dev/kmsg may have several lines. */
+static void records(void **state)
+{
+	struct seen s;
+	const struct oom_report *r = only(&s, "6.1-global-kmsg.log");
+
+	(void)state;
+	assert_int_equal(r->amounts[OOM_INACTIVE_ANON], 23326 * 4 * KB);
+	assert_true(r->amounts[OOM_SLAB_UNRECLAIMABLE] > 0 && r->amounts[OOM_FREE] > 0);
+	forget(&s);
+}
+
 static void group(void **state)
 {
 	struct seen s;
@@ -433,6 +445,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(global),
+		cmocka_unit_test(records),
 		cmocka_unit_test(group),
 		cmocka_unit_test(columns),
 		cmocka_unit_test(nobody),
