@@ -279,14 +279,15 @@ static json_t *exact(const struct kept *k)
 	static const char *const names[] = { NULL, "agrees", "by-rule", "disagrees" };
 	const char *agreement = k->there ? names[k->e.agreement] : NULL;
 	const struct oom_task *first;
+	json_t *comm;
 
 	if (!agreement || !k->report.task_count || !k->e.candidates)
 		return json_null();
 	first = &k->report.tasks[k->e.ranks[0].task];
-	return json_pack("{s:I, s:s, s:I, s:s, s:s?}", "pid", (json_int_t)first->pid, "comm",
-			 json_string_value(json_string(first->comm)) ? first->comm : "", "score",
-			 (json_int_t)k->e.ranks[0].points, "agreement", agreement, "reason",
-			 k->e.reason[0] ? k->e.reason : NULL);
+	comm = json_string(first->comm); /* a log holds bytes of all kinds */
+	return json_pack("{s:I, s:o, s:I, s:s, s:s?}", "pid", (json_int_t)first->pid, "comm",
+			 comm ? comm : json_string(""), "score", (json_int_t)k->e.ranks[0].points,
+			 "agreement", agreement, "reason", k->e.reason[0] ? k->e.reason : NULL);
 }
 
 /* How far the first two may have come closer since the last sample: twice what the second grew, or the first shrank, before. */
