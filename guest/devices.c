@@ -119,11 +119,16 @@ static bool is_zram(const char *dir, const char *name)
 	return strncmp(name, "zram", 4) == 0;
 }
 
-/* Those of libnvdimm come from a thread of its own: whoever reads this waits for them. */
+/*
+ * Those of libnvdimm come from a thread of its own: whoever reads this waits for what that has to do by then. A device
+ * whose label says that the kernel keeps its notes in it, as the programs' does, is found to be such a one in the course of
+ * it (nd_pfn_probe()), and what it becomes is left to the thread again: hence twice.
+ */
 void device_wait(void)
 {
 	char ignored[DEVICE_LINE_MAX];
 
+	device_line(ignored, "/sys/bus/nd/devices", "ndbus0", "wait_probe");
 	device_line(ignored, "/sys/bus/nd/devices", "ndbus0", "wait_probe");
 }
 
