@@ -111,6 +111,7 @@ bench: all $(B)/bench-recorder $(B)/bench-kmsg_latency $(B)/bench-guest_start $(
 	$(PYTHON) bench/run --build $(B)
 	$(PYTHON) bench/guests --build $(B)
 	$(PYTHON) bench/fill --build $(B)
+	$(PYTHON) bench/oracle --build $(B)
 
 lint:
 	./ci/lint
