@@ -25,4 +25,7 @@ bool output_measure(const json_t *value, const char *wanted, char ret[UNITS_TEXT
 /* Where kernels differ, as a table in that width; nothing in a run with one. -ENOMEM. */
 int output_kernels(FILE *out, const json_t *results, const struct output_options *o, size_t width);
 
+/* The metrics of expectations that leave room, cell by cell; nothing for several scenarios or kernels. -ENOMEM. */
+int output_measured(FILE *out, const json_t *results, const struct output_options *o, size_t width);
+
 #endif

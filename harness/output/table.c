@@ -475,7 +475,9 @@ static int write_table(FILE *out, const json_t *run, const struct output_options
 		if (r < 0)
 			return r;
 	}
-	r = output_kernels(out, results, o, o->width ? o->width : WIDTH_DEFAULT);
+	r = output_measured(out, results, o, o->width ? o->width : WIDTH_DEFAULT);
+	if (r == 0)
+		r = output_kernels(out, results, o, o->width ? o->width : WIDTH_DEFAULT);
 	if (r < 0)
 		return r;
 	json_array_foreach (results, i, result)
