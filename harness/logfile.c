@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define BLOCK_BYTES  (1u << 20)
@@ -222,6 +223,7 @@ int logfile_read(const char *path, logfile_fn fn, void *user, struct err *e)
 	AUTO_FREE struct splitter *s = splitter_new(fn, user);
 	struct archive *a = archive_read_new();
 	AUTO_CLOSE int fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
 	int r;
 
 	if (fd < 0) {
@@ -231,6 +233,10 @@ int logfile_read(const char *path, logfile_fn fn, void *user, struct err *e)
 	if (!s || !a) {
 		archive_read_free(a);
 		return err_errno(e, ENOMEM, "%s", path);
+	}
+	if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
+		archive_read_free(a);
+		return err_set(e, EISDIR, "%s: is a folder; allowed: a file, - for standard input", path);
 	}
 	archive_read_support_filter_all(a);
 	archive_read_support_format_raw(a);

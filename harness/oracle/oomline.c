@@ -13,10 +13,18 @@
  *   2025-11-22T07:44:01+0000 host kernel: text   journalctl -o short-iso
  *   Sat 2025-11-22 07:44:01 UTC host kernel: text   journalctl -o short-full
  *   [   12.345678] host kernel: text             journalctl -o short-monotonic
+ *   {..., "MESSAGE":"text", ...}                 journalctl -o json, and what keeps containers' output: "log", "message"
+ *   > [   12.345678] text                        quoted in a mail
+ *   kern.log:12:Nov 22 07:44:01 host kernel: text   what grep or another collector has put in front, up to the
+ *                                                kernel's stamp or name
  */
 #include "harness/oracle/oomreport.h"
 
 #include "harness/oracle/span.h"
+
+#include <string.h>
+
+#define FOREIGN_MAX 200 /* bytes that somebody else may have put in front */
 
 static bool month_or_day(struct span *s)
 {
@@ -87,7 +95,7 @@ static void skip_facility(struct span *s)
 	*s = t;
 }
 
-/* "   12.345678", "  +0.000012", "Sat Nov 22 07:44:01 2025" or "Nov22 07:44"; not "  1234" of a task table */
+/* "   12.345678", "   12.345678 <    0.000012>" of dmesg -d, "  +0.000012", "Sat Nov 22 07:44:01 2025" or "Nov22 07:44"; not "  1234" of a task table */
 static bool is_time(struct span t)
 {
 	span_skip_spaces(&t);
@@ -109,9 +117,12 @@ static bool skip_stamp(struct span *s)
 		return false;
 	inside = t;
 	inside.end = span_find(t, "]");
-	if (!inside.end || !is_time(inside))
+	if (!inside.end)
 		return false;
 	t.at = inside.end + 1;
+	inside.end = span_find(inside, " <") ?: inside.end;
+	if (!is_time(inside))
+		return false;
 
 	caller = t;
 	span_skip(&caller, " ");
@@ -167,29 +178,101 @@ static bool skip_syslog_date(struct span *s)
 	return true;
 }
 
-/* "host kernel: " */
-static bool skip_host_and_kernel(struct span *s)
+/* "kernel: ", "kernel[0]: ", "kernel - - - " of RFC 5424 */
+static bool skip_kernel(struct span *s)
 {
 	struct span t = *s;
 
-	while (t.at < t.end && *t.at != ' ')
-		t.at++;
-	if (t.at == s->at || !span_skip(&t, " kernel: "))
+	if (!span_skip(&t, "kernel"))
+		return false;
+	if (span_skip(&t, "[") && !(span_skip_digits(&t) && span_skip(&t, "]")))
+		return false;
+	if (!span_skip(&t, ": ") && !span_skip(&t, " - - - "))
 		return false;
 	*s = t;
 	return true;
 }
 
+/* "host kernel: ", "host user.warn kernel: " of a BusyBox; a word with a colon is another program's name */
+static bool skip_host_and_kernel(struct span *s)
+{
+	struct span t = *s;
+	int words;
+
+	for (words = 0; words < 2; words++) {
+		const char *start = t.at;
+
+		while (t.at < t.end && *t.at != ' ')
+			t.at++;
+		if (t.at == start || t.at[-1] == ':' || !span_skip(&t, " "))
+			return false;
+		if (skip_kernel(&t)) {
+			*s = t;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Up to the kernel's own stamp or name, whatever stands before it; a name in parentheses is some process's. */
+static void skip_foreign(struct span *s)
+{
+	struct span t = *s;
+	bool named = true;
+
+	for (; t.at < t.end && t.at - s->at < FOREIGN_MAX; t.at++) {
+		named = named && *t.at != '(';
+		if (skip_stamp(&t) ||
+		    (named && (t.at == s->at || span_is_one(t.at[-1], " \t:|")) && skip_kernel(&t))) {
+			skip_stamp(&t);
+			*s = t;
+			return;
+		}
+	}
+}
+
+/* The text of a member, up to the quotes that end it; escapes in it stay as they are. Another program's: empty. */
+static bool json_message(struct span *s)
+{
+	static const char *const keys[] = { "\"MESSAGE\":", "\"message\":", "\"log\":", "\"msg\":" };
+	struct span t = *s;
+	size_t i;
+
+	if (!span_skip(&t, "{"))
+		return false;
+	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		const char *key = span_find(t, keys[i]);
+
+		if (!key)
+			continue;
+		t.at = key + strlen(keys[i]);
+		span_skip_spaces(&t);
+		if (!span_skip(&t, "\""))
+			return false;
+		if (span_find(*s, "\"_TRANSPORT\":") && !span_find(*s, "\"kernel\""))
+			t.end = t.at;
+		for (s->at = t.at; t.at < t.end && *t.at != '"'; t.at++)
+			t.at += *t.at == '\\' && t.end - t.at > 1;
+		s->end = t.at;
+		if (span_len(*s) >= 2 && memcmp(s->end - 2, "\\n", 2) == 0)
+			s->end -= 2;
+		return true;
+	}
+	return false;
+}
+
 const char *oom_line_message(const char *line, size_t len, size_t *ret_len)
 {
 	struct span s = { line, line + len };
-	bool stamped;
 
 	while (s.at < s.end && (s.end[-1] == '\r' || s.end[-1] == '\n'))
 		s.end--;
 	if (is_property(s)) {
 		s.at = s.end;
 	} else if (!skip_record(&s)) {
+		json_message(&s);
+		while (span_skip(&s, "> "))
+			;
 		skip_level(&s);
 		skip_facility(&s);
 		if (skip_syslog_date(&s)) {
@@ -200,10 +283,12 @@ const char *oom_line_message(const char *line, size_t len, size_t *ret_len)
 		} else if (skip_iso_date(&s)) {
 			if (skip_host_and_kernel(&s))
 				skip_stamp(&s);
+			else
+				skip_foreign(&s);
+		} else if (skip_stamp(&s)) {
+			skip_host_and_kernel(&s);
 		} else {
-			stamped = skip_stamp(&s);
-			if (stamped)
-				skip_host_and_kernel(&s);
+			skip_foreign(&s);
 		}
 	}
 	*ret_len = span_len(s);

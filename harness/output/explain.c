@@ -229,13 +229,13 @@ static void models(FILE *out, const json_t *event, const struct output_options *
 
 static void heading(FILE *out, const json_t *event, size_t number, const struct output_options *o)
 {
+	const char *when = json_text(event, "when", ""), *file = json_text(event, "file", NULL);
 	char text[512];
-	size_t len;
+	size_t len = (size_t)snprintf(text, sizeof(text), "%zu. %s", number, when);
 
-	len = (size_t)snprintf(text, sizeof(text), "%zu. %s", number, json_text(event, "when", ""));
-	if (json_text(event, "file", NULL) && len < sizeof(text))
-		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s:%lld", len > 4 ? "  " : "",
-					json_text(event, "file", ""),
+	if ((file || !*when) && len < sizeof(text))
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s%s%lld", *when ? "  " : "",
+					file ? file : "line", file ? ":" : " ",
 					(long long)json_number(event, "line", 0));
 	if (json_text(event, "kernel", NULL) && len < sizeof(text))
 		snprintf(text + len, sizeof(text) - len, "  Linux %s", json_text(event, "kernel", ""));
