@@ -162,9 +162,8 @@ static bool feed_summary(struct oom_parser *p, struct span s)
 	if (!span_skip(&s, "oom-kill:constraint="))
 		return false;
 	p->in_group = false;
-	if (k->pid >= 0)
-		pending_clear(p); /* that was another report, and its killed line is lost or to come */
-	if (p->invoker_doubtful)
+	/* Who it was or by which limit is said already: by another report, and its killed line is lost or to come. */
+	if (k->pid >= 0 || k->constraint != OOM_CONSTRAINT_UNKNOWN || p->invoker_doubtful)
 		pending_clear(p);
 
 	for (size_t i = 0; i < CONSTRAINTS; i++) {

@@ -262,6 +262,22 @@ static void test_lost_lines(void **state)
 
 /* Bytes changed at random in a real report: sums must hold for what still comes out, and nothing may crash.
  */
+/* The group of a report whose killed line is lost is none of the next one's. */
+static void test_lost_kill(void **state)
+{
+	struct seen s =
+		see("Task in /a/b killed as a result of limit of /a\n"
+		    "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,"
+		    "task_memcg=/svc,task=hog,pid=80,uid=0\n"
+		    "Out of memory: Killed process 80 (hog) total-vm:1kB, anon-rss:1kB, file-rss:0kB\n");
+
+	(void)state;
+	assert_int_equal(s.kills_n, 1);
+	assert_int_equal(s.kills[0].constraint, OOM_CONSTRAINT_NONE);
+	assert_string_equal(s.kills[0].oom_memcg, "");
+	assert_string_equal(s.kills[0].task_memcg, "/svc");
+}
+
 static void test_garbage(void **state)
 {
 	size_t len;
@@ -296,7 +312,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_fixtures),     cmocka_unit_test(test_cut_at_every_byte),
 		cmocka_unit_test(test_cut_at_front), cmocka_unit_test(test_lost_lines),
-		cmocka_unit_test(test_garbage),
+		cmocka_unit_test(test_lost_kill),    cmocka_unit_test(test_garbage),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
