@@ -24,6 +24,14 @@ static const struct option_info options[] = {
 	{ .name = NULL },
 };
 
+/* Nobody else will do it: refused for want of memory, it is asked for once more. */
+static int mark_for_removal(int id)
+{
+	int r = shmctl(id, IPC_RMID, NULL);
+
+	return r < 0 && errno == ENOMEM ? shmctl(id, IPC_RMID, NULL) : r;
+}
+
 /* The segment has no key, and is nobody's once it is marked: only a SIGKILL between the first two calls leaves it. */
 static enum phase one(struct stress *s, size_t bytes)
 {
@@ -34,7 +42,8 @@ static enum phase one(struct stress *s, size_t bytes)
 		return stress_refused(s, "shmget (limits are in /proc/sys/kernel/shm*)", bytes);
 	start = shmat(id, NULL, 0);
 	code = errno;
-	shmctl(id, IPC_RMID, NULL);
+	if (mark_for_removal(id) < 0)
+		return stress_error(s, errno, "shmctl: segment %d stays (ipcrm -m %d)", id, id);
 	errno = code;
 	if (start == (void *)-1)
 		return stress_refused(s, "shmat", bytes);

@@ -149,3 +149,9 @@ def files_of(pid):
         if stat.S_ISREG(path.stat().st_mode) and "memfd" not in os.readlink(path):
             found.append(os.open(path, os.O_RDWR))
     return found
+
+
+def segments():
+    """Lines of /proc/sysvipc/shm by their names."""
+    head, *lines = pathlib.Path("/proc/sysvipc/shm").read_text().splitlines()
+    return [dict(zip(head.split(), map(int, line.split()))) for line in lines]

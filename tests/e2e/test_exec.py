@@ -89,7 +89,7 @@ scenario: killed
 place: host
 cgroups: {app: {memory.max: 48M}}
 processes:
-  app: {exec: [python3, -c, "print('begun', flush=True); b = bytearray(1 << 26)"], cgroup: app}
+  app: {exec: [python3, -c, "import time; print('begun', flush=True); b = [(bytearray(1 << 20), time.sleep(.004)) for i in range(64)]"], cgroup: app}
   hog: {run: [memset, --limit=4M]}
 expect:
   - {that: app.outcome, is: oom-killed}

@@ -17,7 +17,7 @@ import time
 import pytest
 
 from lab import memory_cgroup
-from stressing import (WAIT_S, M, Engine, cached_bytes, disk, files_of, proc_bytes, program, stress,
+from stressing import (WAIT_S, M, Engine, cached_bytes, disk, files_of, proc_bytes, program, segments, stress,
                        summary)
 
 ODD = 5000001
@@ -264,12 +264,6 @@ def test_tmpfs_is_shared_memory_in_no_directory(caps, own, group):
         engine.process.kill()
         engine.process.wait(WAIT_S)
         assert of_group(stat(), "shmem") < M
-
-
-def segments():
-    """Lines of /proc/sysvipc/shm by their names."""
-    head, *lines = pathlib.Path("/proc/sysvipc/shm").read_text().splitlines()
-    return [dict(zip(head.split(), map(int, line.split()))) for line in lines]
 
 
 def test_shm_is_system_v_and_marked_for_removal():
