@@ -98,14 +98,18 @@ static int64_t system_total(const struct record *r, const char *column)
 	return s && s->last != BB_MISSING ? s->last : 0;
 }
 
-/* As mem_cgroup_get_max() and constrained_alloc() have it; cpuset and mempolicy by the whole machine. */
-static struct oom_scope scope_of(const struct record *r, const json_t *kill, const char *limit_group)
+/* As mem_cgroup_get_max() and constrained_alloc() have it; how large the nodes of a cpuset or mempolicy are the report says. */
+static struct oom_scope scope_of(const struct record *r, const json_t *kill, const struct oom_report *report,
+				 const char *limit_group)
 {
+	const char *constraint = json_text(kill, "constraint", "");
 	struct oom_scope scope = { -1, PAGE_BYTES, false };
 	uint64_t t_ns = (uint64_t)json_number(kill, "t_ns", 0);
 	int64_t swap = system_total(r, "meminfo.SwapTotal"), most, swap_most;
 
-	if (strcmp(json_text(kill, "constraint", ""), "memcg") != 0) {
+	if (report && (!strcmp(constraint, "cpuset") || !strcmp(constraint, "mempolicy")))
+		return oom_scope_of(report);
+	if (strcmp(constraint, "memcg") != 0) {
 		scope.total_pages = (system_total(r, "meminfo.MemTotal") + swap) / PAGE_BYTES;
 		return scope;
 	}
@@ -214,7 +218,7 @@ static void forecast(const struct record *r, const json_t *spec, const json_t *k
 
 	memset(ret, 0, sizeof(*ret));
 	ret->model = oom_model_of(json_text(record_event(r, "start", NULL, NULL), "kernel", ""));
-	ret->scope = scope_of(r, kill, limit_group);
+	ret->scope = scope_of(r, kill, report, limit_group);
 	json_array_foreach (json_object_get(spec, "processes"), i, one) {
 		const char *name = json_text(one, "name", "");
 		const json_t *spawn = record_event(r, "spawn", "process", name);

@@ -145,7 +145,9 @@ int64_t oom_badness(enum oom_model model, const struct oom_subject *s, const str
 struct oom_scope oom_scope_of(const struct oom_report *r)
 {
 	struct oom_scope scope = { -1, r->page_bytes, false };
-	int64_t managed = 0, swap = known(r->swap_total_bytes);
+	/* constrained_alloc(): the nodes that the request was kept to, as the report lists them, by node_present_pages() */
+	bool nodes = r->constraint == OOM_CONSTRAINT_CPUSET || r->constraint == OOM_CONSTRAINT_MEMPOLICY;
+	int64_t ram = 0, swap = known(r->swap_total_bytes);
 	size_t i;
 
 	if (r->constraint == OOM_CONSTRAINT_MEMCG) {
@@ -163,9 +165,9 @@ struct oom_scope oom_scope_of(const struct oom_report *r)
 		return scope;
 	}
 	for (i = 0; i < r->zone_count; i++)
-		managed += known(r->zones[i].managed_bytes);
-	if (managed)
-		scope.total_pages = (managed + swap) / r->page_bytes;
+		ram += known(nodes ? r->zones[i].present_bytes : r->zones[i].managed_bytes);
+	if (ram)
+		scope.total_pages = (ram + swap) / r->page_bytes;
 	else if (r->ram_pages > 0)
 		scope.total_pages = r->ram_pages - known(r->reserved_pages) + swap / r->page_bytes;
 	return scope;

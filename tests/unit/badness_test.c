@@ -194,11 +194,30 @@ static void both_adjs(void **state)
 	assert_int_equal(oom_subject_of(&r, &t, OOM_5_9).adj, 470);
 }
 
+/* What is managed of the machine, but what is present of the nodes that a request was kept to; swap with both. */
+static void scope_of_nodes(void **state)
+{
+	struct oom_report r = { .constraint = OOM_CONSTRAINT_NONE,
+				.page_bytes = 4096,
+				.swap_total_bytes = 40960 };
+
+	(void)state;
+	r.zone_count = 1;
+	r.zones[0].present_bytes = 98176 << 10;
+	r.zones[0].managed_bytes = 58084 << 10;
+	assert_int_equal(oom_scope_of(&r).total_pages, 58084 / 4 + 10);
+	r.constraint = OOM_CONSTRAINT_MEMPOLICY;
+	assert_int_equal(oom_scope_of(&r).total_pages, 98176 / 4 + 10);
+	r.constraint = OOM_CONSTRAINT_CPUSET;
+	assert_int_equal(oom_scope_of(&r).total_pages, 98176 / 4 + 10);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(versions),         cmocka_unit_test(today),   cmocka_unit_test(root_bonus),
 		cmocka_unit_test(heuristic_of_2_6), cmocka_unit_test(ranking), cmocka_unit_test(both_adjs),
+		cmocka_unit_test(scope_of_nodes),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
