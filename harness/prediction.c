@@ -108,7 +108,9 @@ static struct oom_scope scope_of(const struct record *r, const json_t *kill, con
 	int64_t swap = system_total(r, "meminfo.SwapTotal"), most, swap_most;
 
 	if (report && (!strcmp(constraint, "cpuset") || !strcmp(constraint, "mempolicy")))
-		return oom_scope_of(report);
+		scope = oom_scope_of(report);
+	if (scope.total_pages >= 0)
+		return scope;
 	if (strcmp(constraint, "memcg") != 0) {
 		scope.total_pages = (system_total(r, "meminfo.MemTotal") + swap) / PAGE_BYTES;
 		return scope;

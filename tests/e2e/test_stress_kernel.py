@@ -144,15 +144,14 @@ def test_slab_dentry_in_ram_is_unmet(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("kind, link, cache", [("socket", "socket:", "sock_inode_cache"), ("timer", "anon_inode:[timerfd]", None)])
 def test_slab_pinned(kind, link, cache):
-    before = slab(cache) if cache else 0
-    with Engine("slab-pinned", "--count=3000", f"--object={kind}", "--hold=forever") as engine:
+    with Engine("slab-pinned", "--count=12000", f"--object={kind}", "--hold=forever") as engine:
         engine.wait_for("hold")
         pid, own = engine.process.pid, engine.numbers()[2]
         fds = list(pathlib.Path(f"/proc/{pid}/fd").iterdir())
         held = sum(os.readlink(fd).startswith(link) for fd in fds)
-        assert own["held"] == 3000 and 3000 <= held <= 3001  # the bell is a socket too
-        # All that are held are there; objects of a CPU's slabs that nobody uses count as used, before as well (mm/slub.c).
-        assert not cache or slab(cache) >= max(3000, before + 1500)
+        assert own["held"] == 12000 and 12000 <= held <= 12001  # the bell is a socket too
+        # All that are held are there. How many more than before says little: what was freed a moment ago counts as used (RCU, mm/slub.c).
+        assert not cache or slab(cache) >= 12000
         assert own["slab_rise"] is not None and own["unreclaim_rise"] is not None
         assert proc_bytes(pid, "VmRSS") < 4 * M
 

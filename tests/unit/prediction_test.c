@@ -113,11 +113,13 @@ static void group(void **state)
 	json_decref(found);
 }
 
-/* Of a cpuset those whose nodes are among the asker's; the nodes are those of a group above. */
+/* Of a cpuset those whose nodes are among the asker's; the nodes are those of a group above, and as large as the report says. */
 static void cpuset(void **state)
 {
 	static const char report[] =
 		"4,1,1,-;x invoked oom-killer: gfp_mask=0x0, order=0, oom_score_adj=0\n"
+		"4,2,1,-;Node 1 DMA32 free:416kB min:500kB low:624kB high:748kB present:98176kB managed:58084kB\n"
+		"4,2,1,-;Total swap = 40kB\n"
 		"4,2,1,-;[  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name\n"
 		"4,3,1,-;[      9]     0     9     9000     8000        0        0             0 x\n"
 		"4,4,1,-;oom-kill:constraint=CONSTRAINT_CPUSET,nodemask=(null),cpuset=in,mems_allowed=1,"
@@ -140,7 +142,8 @@ static void cpuset(void **state)
 	found = predict(
 		b,
 		"{'processes': [{'name': 'big', 'cgroup': 'far'}, {'name': 'small', 'cgroup': 'app/in'}]}");
-	says(found, "{'predicted': 'small', 'agrees': 'true', 'margin': null}");
+	says(found, "{'predicted': 'small', 'agrees': 'true', 'margin': null, 'total_pages': 24554,"
+		    " 'candidates': [{'process': 'small', 'score': 10400, 'change': 0}]}");
 	assert_int_equal(json_array_size(json_object_get(found, "candidates")), 1);
 	json_decref(found);
 }
