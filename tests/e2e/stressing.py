@@ -24,6 +24,8 @@ STRESS_32 = BUILD / "i386/oomlab-stress"
 M = 1 << 20
 PHASES = ["start", "run", "hold", "done", "enomem", "signal", "error", "unmet"]
 WAIT_S = 20
+CAP_IPC_LOCK, CAP_SYS_ADMIN, CAP_SYS_RESOURCE = 14, 21, 24
+libc = ctypes.CDLL(None, use_errno=True)
 
 
 @pytest.fixture(autouse=True, params=[STRESS, STRESS_32], ids=["64", "32"])
@@ -133,7 +135,6 @@ def disk(monkeypatch):
 
 def cached_bytes(fd, size):
     """How much of a file is in the page cache, by mincore(2)."""
-    libc = ctypes.CDLL(None, use_errno=True)
     with mmap.mmap(fd, size, mmap.MAP_SHARED) as area:
         pages = (ctypes.c_ubyte * (size // mmap.PAGESIZE))()
         start = ctypes.addressof(ctypes.c_char.from_buffer(area))
@@ -155,3 +156,11 @@ def segments():
     """Lines of /proc/sysvipc/shm by their names."""
     head, *lines = pathlib.Path("/proc/sysvipc/shm").read_text().splitlines()
     return [dict(zip(head.split(), map(int, line.split()))) for line in lines]
+
+
+def without(*caps):
+    """A preexec_fn: what is executed then lacks these capabilities."""
+    def drop():
+        for cap in caps:
+            assert libc.prctl(24, cap, 0, 0, 0) == 0  # PR_CAPBSET_DROP
+    return drop

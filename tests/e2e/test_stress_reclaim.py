@@ -3,28 +3,23 @@
 
 import ctypes
 import errno
-import fcntl
 import os
 import pathlib
 import re
 import resource
 import signal
 import struct
-import subprocess
-import termios
 import time
 
 import pytest
 
 from lab import memory_cgroup
-from stressing import (WAIT_S, M, Engine, cached_bytes, disk, files_of, proc_bytes, program, segments, stress,
-                       summary)
+from stressing import (CAP_IPC_LOCK, CAP_SYS_ADMIN, WAIT_S, M, Engine, cached_bytes, disk, files_of, libc, proc_bytes, program,
+                       segments, stress, summary, without)
 
 ODD = 5000001
 PAGE = 4096
-CAP_IPC_LOCK, CAP_SYS_ADMIN, CAP_SYS_RESOURCE = 14, 21, 24
 MADV_COLD = 20
-libc = ctypes.CDLL(None, use_errno=True)
 
 # Those that work on any machine, and what writes little with them.
 ALL = ["file-dirty", "file-mmap", "file-mmap --access=read", "tmpfs", "shm", "shm --segment=1M", "memfd",
@@ -49,14 +44,6 @@ def large_mapping(pid, size):
         if end - start >= size:
             return start
     raise AssertionError(f"{pid} maps nothing of {size} bytes")
-
-
-def without(*caps):
-    """A preexec_fn: what is executed then lacks these capabilities."""
-    def drop():
-        for cap in caps:
-            assert libc.prctl(24, cap, 0, 0, 0) == 0  # PR_CAPBSET_DROP
-    return drop
 
 
 @pytest.fixture(name="group")
@@ -198,16 +185,6 @@ def test_wrong_bytes_in_memory_are_found(words):
         engine.wait_for("error")
         assert engine.read()[4] == 3 and f"wrong byte at {at:#x}" in engine.read()[5]
         assert engine.acknowledge() == 1
-
-
-def test_stolen_bytes_of_a_pipe_are_found():
-    with Engine("pipe", "--size=1M", "--verify", "--hold=1s") as engine:
-        engine.wait_for("hold")
-        (_, fd), = open_channels(engine.process.pid, "pipe:", os.O_RDONLY | os.O_NONBLOCK)
-        assert len(os.read(fd, 8)) == 8
-        os.close(fd)
-        engine.wait_for("error")
-        assert engine.read()[4] > M // 2
 
 
 @pytest.mark.parametrize("access, clean, dirty", [("write", 0, 16 * M), ("read", 16 * M, 0)])
@@ -438,77 +415,6 @@ def test_thrash_feels_it_when_it_is_stopped():
         own = engine.numbers()[2]
         assert own["p50"] < 1_000_000 and own["max"] >= 200_000_000
         assert engine.acknowledge() == -signal.SIGTERM
-
-
-def open_channels(pid, kind, flags):
-    """(inode, descriptor) of each pipe that a process has, opened again, once each."""
-    found = {}
-    for path in pathlib.Path(f"/proc/{pid}/fd").iterdir():
-        link = os.readlink(path)
-        if link.startswith(kind) and int(path.name) > 2 and link not in found:
-            found[link] = os.open(path, flags)
-    return list(found.items())
-
-
-def waiting(fd):
-    return struct.unpack("i", fcntl.ioctl(fd, termios.FIONREAD, bytes(4)))[0]
-
-
-def test_pipes_hold_it():
-    with Engine("pipe", "--size=3000001B", "--pipe=256K", "--hold=forever") as engine:
-        engine.wait_for("hold")
-        pipes = [fd for _, fd in open_channels(engine.process.pid, "pipe:", os.O_RDONLY | os.O_NONBLOCK)]
-        assert {fcntl.fcntl(fd, 1032) for fd in pipes} == {256 << 10}  # F_GETPIPE_SZ
-        assert sum(map(waiting, pipes)) == 3000001
-        assert engine.numbers()[2] == {"channels": len(pipes)} and len(pipes) == 12
-        assert proc_bytes(engine.process.pid, "VmRSS") < 2 * M
-        for fd in pipes:
-            os.close(fd)
-
-
-@pytest.mark.parametrize("args", [[], ["--buffer=64K"]])
-def test_sockets_hold_it(args):
-    with Engine("socket", "--size=3000001B", *args, "--hold=forever") as engine:
-        engine.wait_for("hold")
-        pidfd = os.pidfd_open(engine.process.pid)
-        own = [path for path in pathlib.Path(f"/proc/{engine.process.pid}/fd").iterdir()
-               if os.readlink(path).startswith("socket:") and int(path.name) > 2]
-        fds = [libc.syscall(438, pidfd, int(path.name), 0) for path in own]  # pidfd_getfd
-        if min(fds) < 0:
-            pytest.skip(f"pidfd_getfd: {os.strerror(ctypes.get_errno())}")
-        assert sum(map(waiting, fds)) == 3000001
-        # One more is the bell.
-        assert 2 * engine.numbers()[2]["channels"] == len(fds) - 1
-        assert proc_bytes(engine.process.pid, "VmRSS") < 2 * M
-        for fd in (*fds, pidfd):
-            os.close(fd)
-
-
-def few_files():
-    resource.setrlimit(resource.RLIMIT_NOFILE, (20, 20))
-
-
-@pytest.mark.parametrize("name", ["pipe", "socket"])
-def test_channels_refused_for_want_of_descriptors(name):
-    done = stress(name, preexec_fn=few_files)
-    assert done.returncode == 1 and "RLIMIT_NOFILE is 20" in done.stderr and "Too many open files" in done.stderr
-    assert summary(done.stdout)[0] > M
-
-
-def test_the_soft_limit_of_descriptors_is_no_limit():
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard < 1000:
-        pytest.skip(f"RLIMIT_NOFILE: the hard limit is {hard}")
-    done = stress("socket", preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (20, hard)))
-    assert done.returncode == 0
-
-
-def test_pipe_refused_its_size():
-    most = int(pathlib.Path("/proc/sys/fs/pipe-max-size").read_text())
-    soft = int(pathlib.Path("/proc/sys/fs/pipe-user-pages-soft").read_text())
-    done = stress("pipe", f"--pipe={2 * most}B", preexec_fn=without(CAP_SYS_RESOURCE))
-    assert done.returncode == 1
-    assert f"(pipe-max-size is {most}, pipe-user-pages-soft {soft}) of {2 * most} bytes" in done.stderr
 
 
 @pytest.mark.parametrize("words", ["memfd", "shm", "thp", "mlock", "mlock --how=all", "thrash", "file-mmap"])
