@@ -2,9 +2,9 @@
 /* What a scenario may name, gathered from those who know: stressors, metrics, cgroups, kernels. */
 #include "harness/verbs.h"
 
-#include "cgroups/cgroups.h"
 #include "guest/kernels.h"
 #include "harness/allocators.h"
+#include "harness/limit_names.h"
 #include "harness/metrics.h"
 #include "harness/outcome.h"
 #include "harness/scenario/profile.h"
@@ -23,7 +23,6 @@
 static struct stressor_name stressor_names[NAMES_MAX + 1];
 static struct metric_name value_names[VALUES_MAX];
 static struct metric_name metric_names[METRIC_SCOPES][NAMES_MAX + 1];
-static struct cgroup_key_name cgroup_keys[NAMES_MAX + 1];
 
 static int check_run(void *user, const char *const *argv, char *why, size_t room)
 {
@@ -79,29 +78,13 @@ static void gather_metrics(void)
 				(struct metric_name){ metric_at(scope, i)->name, metric_at(scope, i)->unit };
 }
 
-static void gather_cgroup_keys(void)
-{
-	static const enum cgroup_value values[] = {
-		[CG_BYTES] = CGROUP_BYTES,
-		[CG_COUNT] = CGROUP_COUNT,
-		[CG_NUMBER] = CGROUP_NUMBER,
-		[CG_TEXT] = CGROUP_TEXT,
-	};
-	enum cg_value value;
-	const char *name;
-	size_t i;
-
-	for (i = 0; i < NAMES_MAX && (name = cg_key_name(i, &value)); i++)
-		cgroup_keys[i] = (struct cgroup_key_name){ name, values[value] };
-}
-
 static int read_profiles(json_t **ret, struct err *e)
 {
 	char dir[PATH_LEN_MAX];
 
 	if (paths_data("cgroups/profiles", dir) < 0)
 		return err_set(e, ENOENT, "the folder cgroups/profiles is not there");
-	return profiles_read(dir, cgroup_keys, ret, e);
+	return profiles_read(dir, limit_names(), ret, e);
 }
 
 int known_names(const struct names **ret, struct err *e)
@@ -118,7 +101,6 @@ int known_names(const struct names **ret, struct err *e)
 	}
 	gather_stressors(stressors);
 	gather_metrics();
-	gather_cgroup_keys();
 	if (!profiles) {
 		r = read_profiles(&profiles, e);
 		if (r < 0)
@@ -134,7 +116,7 @@ int known_names(const struct names **ret, struct err *e)
 		.cgroup_metrics = metric_names[METRIC_CGROUP],
 		.system_metrics = metric_names[METRIC_SYSTEM],
 		.trial_metrics = metric_names[METRIC_TRIAL],
-		.cgroup_keys = cgroup_keys,
+		.cgroup_keys = limit_names(),
 		.allocators = allocators(),
 		.malloc_program = malloc_program,
 		.profiles = profiles,

@@ -2,7 +2,9 @@
 #include "harness/recording.h"
 
 #include "cgroups/cgroups.h"
+#include "harness/limit_names.h"
 #include "harness/places/executable.h"
+#include "harness/scenario/limit.h"
 #include "harness/scenario/names.h"
 #include "harness/scenario/programs.h"
 #include "lib/idlist.h"
@@ -19,61 +21,21 @@
 #include <unistd.h>
 
 #define NAME_MAX_LEN 64
-#define KEYS_MAX     64
-
-/* A limit's value as a spec has it; NULL: it is none of that kind. */
-static json_t *limit_value(const char *text, enum cg_value kind)
-{
-	char decimal[UNITS_TEXT_MAX];
-	uint64_t bytes;
-	double percent;
-	int64_t number;
-
-	if (kind == CG_TEXT)
-		return text[0] && !strchr(text, '\n') ? json_string(text) : NULL;
-	if (kind != CG_NUMBER && !strcmp(text, "max"))
-		return json_string(text);
-	if (kind != CG_BYTES)
-		return int_parse(text, &number) == 0 && number >= 0 ? json_string(text) : NULL;
-	if (percent_parse(text, &percent) == 0 && percent <= 100)
-		return json_string(text);
-	if (size_parse(text, &bytes) < 0)
-		return NULL;
-	snprintf(decimal, sizeof(decimal), "%llu", (unsigned long long)bytes);
-	return json_string(decimal);
-}
-
-static int unknown_key(const char *key, struct err *e)
-{
-	const char *names[KEYS_MAX + 1] = { NULL };
-	char hint[96], list[512];
-	size_t i;
-
-	for (i = 0; i < KEYS_MAX && (names[i] = cg_key_name(i, NULL)); i++)
-		;
-	return err_set(e, EINVAL, "no such limit%s; allowed: %s",
-		       name_hint(hint, key, names, sizeof(names[0])),
-		       name_list(list, sizeof(list), names, sizeof(names[0])));
-}
 
 int recording_limit(struct recording *r, const char *key, const char *value, struct err *e)
 {
-	static const char *const allowed[] = { [CG_BYTES] = SIZE_ALLOWED "; or N%, or max",
-					       [CG_COUNT] = "a whole number, or max",
-					       [CG_NUMBER] = "a whole number",
-					       [CG_TEXT] = "one line of text" };
-	enum cg_value kind;
-	const char *name;
+	const struct cgroup_key_name *names = limit_names(), *limit = name_find(key, names, sizeof(*names));
+	char hint[96], list[512];
+	const char *allowed;
 	json_t *parsed;
-	size_t i;
 
-	for (i = 0; (name = cg_key_name(i, &kind)) && strcmp(name, key) != 0; i++)
-		;
-	if (!name)
-		return unknown_key(key, e);
-	parsed = limit_value(value, kind);
+	if (!limit)
+		return err_set(e, EINVAL, "no such limit%s; allowed: %s",
+			       name_hint(hint, key, names, sizeof(*names)),
+			       name_list(list, sizeof(list), names, sizeof(*names)));
+	parsed = limit_value(value, limit->value, &allowed);
 	if (!parsed)
-		return err_set(e, EINVAL, "allowed: %s", allowed[kind]);
+		return err_set(e, EINVAL, "allowed: %s", allowed);
 	if (!r->limits)
 		r->limits = json_object();
 	return json_object_set_new(r->limits, key, parsed) < 0 ? err_errno(e, ENOMEM, "limits") : 0;

@@ -4,6 +4,7 @@
 
 #include "harness/scenario/bind.h"
 #include "harness/scenario/kinds.h"
+#include "harness/scenario/limit.h"
 #include "harness/scenario/profile.h"
 
 #include "lib/json.h"
@@ -15,7 +16,6 @@
 #define GROUP_NAME_ALLOWED "a relative path of letters, digits, '.', '_', '-', e.g. app/worker"
 #define SYSCTL_NAME_ALLOWED                                                                                  \
 	"lower-case letters, digits, '_', '-', with dots or slashes between, e.g. vm.swappiness"
-#define BYTES_ALLOWED   SIZE_ALLOWED "; or N%, or max"
 #define GROUP_COUNT_MAX 32
 
 /* Calls visit with each path that is named or that a profile has; stops when it says so. */
@@ -182,57 +182,18 @@ static json_t *scalar_sysctl(struct binder *b, const struct key *key, const char
 	return kind_cmdline.scalar(b, key, text, why);
 }
 
-static json_t *cgroup_bytes(const char *text)
-{
-	char decimal[UNITS_TEXT_MAX];
-	uint64_t bytes;
-	double percent;
-
-	if (!strcmp(text, "max"))
-		return json_string(text);
-	if (percent_parse(text, &percent) == 0 && percent <= 100)
-		return json_string(text);
-	if (size_parse(text, &bytes) < 0)
-		return NULL;
-	snprintf(decimal, sizeof(decimal), "%llu", (unsigned long long)bytes);
-	return json_string(decimal);
-}
-
-static json_t *cgroup_number(const char *text, bool or_max)
-{
-	int64_t number;
-
-	if ((or_max && !strcmp(text, "max")) || (int_parse(text, &number) == 0 && number >= 0))
-		return json_string(text);
-	return NULL;
-}
-
 /* The value's kind hangs on the key, which is the end of the path. */
 static json_t *cgroup_value(struct binder *b, const char *name, const char *text, char why[WHY_MAX])
 {
 	const struct cgroup_key_name *keys = b->known->cgroup_keys;
 	const struct cgroup_key_name *key = name_find(name, keys, sizeof(*keys));
-	enum cgroup_value kind = key ? key->value : CGROUP_ANY;
 	char quoted[SHOWN_MAX];
-	json_t *value = NULL;
+	const char *allowed;
+	json_t *value = limit_value(text, key ? key->value : CGROUP_ANY, &allowed);
 
-	if (strlen(text) > 256 || strpbrk(text, "\n\r")) {
-		snprintf(why, WHY_MAX, "%s is no value of a limit; allowed: one line of text",
-			 shown(quoted, text));
-		return NULL;
-	}
-	if (kind == CGROUP_TEXT)
-		return json_string(text);
-	if (kind == CGROUP_BYTES || kind == CGROUP_ANY)
-		value = cgroup_bytes(text);
-	if (!value && kind != CGROUP_BYTES)
-		value = cgroup_number(text, kind != CGROUP_NUMBER);
 	if (!value)
 		snprintf(why, WHY_MAX, "%s is no value of %s; allowed: %s", shown(quoted, text), name,
-			 kind == CGROUP_BYTES    ? BYTES_ALLOWED
-			 : kind == CGROUP_COUNT  ? "a whole number, or max"
-			 : kind == CGROUP_NUMBER ? "a whole number"
-						 : BYTES_ALLOWED ", or a whole number");
+			 allowed);
 	return value;
 }
 
@@ -448,7 +409,7 @@ const struct kind kind_cgroup = { .name = "limits",
 				  .bind = bind_cgroup,
 				  .name_ok = group_name_ok };
 const struct kind kind_cgroup_value = { .name = "limit",
-					.allowed = "by key: " BYTES_ALLOWED "; or a whole number",
+					.allowed = "by key: " LIMIT_BYTES_ALLOWED "; or a whole number",
 					.bind = bind_cgroup_value,
 					.name_ok = group_entry_ok };
 const struct kind kind_cgroup_ref = { .name = "cgroup",
