@@ -14,14 +14,19 @@
 #define CANDIDATES_MAX 64
 /*
  * What a thread has counted and not yet told (SPLIT_RSS_COUNTING, percpu_counter) neither a sample nor the OOM killer
- * sees, but it may be told between the two: so much of each of the two processes.
+ * sees, but it may be told between the two: so much of each of two processes that something was counted of lately.
  */
 #define COUNTER_PAGES 32
+/* Since the last sample a process may have grown faster than it did at its fastest over the last ticks: so many times. */
+#define SPURT 1.5
 
 struct candidate {
 	const char *process;
 	int64_t points;
-	int64_t change_pages; /* by what it grew over the last tick, or shrank */
+	int64_t change_pages;  /* by what it grew over the last tick, or shrank */
+	int64_t grown_pages;   /* since its last sample, at most */
+	int64_t shrunk_pages;  /* likewise */
+	int64_t counter_pages; /* not told */
 };
 
 struct forecast {
@@ -31,15 +36,70 @@ struct forecast {
 	enum oom_model model;
 };
 
-static int64_t now(const struct record *r, size_t row, const char *column, int64_t *ret_change)
-{
-	const struct series *s = record_series(r, SAMPLE_PROCESS, row, column);
+/* What counts of a process, by its samples before the choice, newest first. */
+enum { RSS, SWAP, PGTABLES, PARTS };
+struct past {
+	const struct series *parts[PARTS]; /* NULL: there is no such column */
+	size_t count;
+};
 
-	if (!s || s->recent == BB_MISSING)
-		return -1;
-	if (s->earlier != BB_MISSING)
-		*ret_change += (s->recent - s->earlier) / PAGE_BYTES;
-	return s->recent;
+static struct past past_of(const struct record *r, size_t row)
+{
+	static const char *const columns[PARTS] = { [RSS] = "rss", [SWAP] = "swap", [PGTABLES] = "pgtables" };
+	struct past p = { .count = RECENT };
+	size_t i;
+
+	for (i = 0; i < PARTS; i++) {
+		p.parts[i] = record_series(r, SAMPLE_PROCESS, row, columns[i]);
+		if (p.parts[i] && !p.parts[i]->recents)
+			p.parts[i] = NULL;
+		if (p.parts[i] && p.parts[i]->recents < p.count)
+			p.count = p.parts[i]->recents;
+	}
+	if (!p.parts[RSS])
+		p.count = 0;
+	return p;
+}
+
+static int64_t part(const struct past *p, size_t at, size_t i)
+{
+	return p->parts[i] ? p->parts[i]->recent[at].value : -1;
+}
+
+static int64_t all_parts(const struct past *p, size_t at)
+{
+	int64_t sum = 0;
+	size_t i;
+
+	for (i = 0; i < PARTS; i++)
+		sum += p->parts[i] ? part(p, at, i) : 0;
+	return sum;
+}
+
+/* How far it may have come since its last sample, from how fast it changed before. */
+static void extrapolate(const struct past *p, uint64_t chosen_ns, struct candidate *c)
+{
+	uint64_t age_ns = chosen_ns - p->parts[RSS]->recent[0].t_ns;
+	double up = 0, down = 0, rate;
+	size_t at, i;
+
+	for (at = 0; at + 1 < p->count; at++) {
+		const struct moment *m = &p->parts[RSS]->recent[at];
+		uint64_t apart_ns = m[0].t_ns > m[1].t_ns ? m[0].t_ns - m[1].t_ns : 1;
+
+		rate = (double)(all_parts(p, at) - all_parts(p, at + 1)) / (double)apart_ns;
+		up = rate > up ? rate : up;
+		down = -rate > down ? -rate : down;
+		for (i = 0; i < PARTS; i++)
+			if (part(p, at, i) != part(p, at + 1, i))
+				c->counter_pages = COUNTER_PAGES;
+	}
+	c->change_pages = p->count > 1 ? (all_parts(p, 0) - all_parts(p, 1)) / PAGE_BYTES : 0;
+	c->grown_pages = (int64_t)(SPURT * up * (double)age_ns) / PAGE_BYTES;
+	c->shrunk_pages = (int64_t)(SPURT * down * (double)age_ns) / PAGE_BYTES;
+	/* One that was seen once alone: who knows. */
+	if (p->count == 1)
+		c->grown_pages = all_parts(p, 0) / PAGE_BYTES;
 }
 
 static int64_t pages(int64_t bytes)
@@ -226,17 +286,19 @@ static void forecast(const struct record *r, const json_t *spec, const json_t *k
 		const json_t *spawn = record_event(r, "spawn", "process", name);
 		struct candidate c = { .process = name };
 		struct oom_subject s = { .total_vm_pages = -1 };
+		struct past past = past_of(r, i);
 
-		if (outside(r, kill, one, report, limit_group) ||
+		if (!past.count || outside(r, kill, one, report, limit_group) ||
 		    !ran(r, name, (uint64_t)json_number(kill, "t_ns", 0)))
 			continue;
-		s.rss_pages = pages(now(r, i, "rss", &c.change_pages));
-		s.swap_pages = pages(now(r, i, "swap", &c.change_pages));
-		s.pgtables_bytes = now(r, i, "pgtables", &c.change_pages);
+		s.rss_pages = pages(part(&past, 0, RSS));
+		s.swap_pages = pages(part(&past, 0, SWAP));
+		s.pgtables_bytes = part(&past, 0, PGTABLES);
 		s.adj = json_number(spawn, "oom_score_adj", 0);
 		s.root = json_number(one, "user", 0) == 0;
 		c.points = oom_badness(ret->model, &s, &ret->scope);
-		if (s.rss_pages >= 0 && c.points != OOM_EXEMPT && ret->count < CANDIDATES_MAX)
+		extrapolate(&past, r->chosen_ns, &c);
+		if (c.points != OOM_EXEMPT && ret->count < CANDIDATES_MAX)
 			ret->list[ret->count++] = c;
 	}
 	qsort(ret->list, ret->count, sizeof(ret->list[0]), worst_first);
@@ -296,18 +358,24 @@ static json_t *exact(const struct kept *k)
 			 "agreement", agreement, "reason", k->e.reason[0] ? k->e.reason : NULL);
 }
 
-/* How far the first two may have come closer since the last sample: twice what the second grew, or the first shrank, before. */
-static int64_t error_pages(const struct forecast *f)
+/* Of the candidate that is most likely to have overtaken the first: its margin to that, and how much of it may be gone. */
+static void rival(const struct forecast *f, int64_t *ret_margin, int64_t *ret_error)
 {
-	int64_t error = 2 * COUNTER_PAGES;
+	const struct candidate *first = &f->list[0];
+	size_t i;
 
-	if (f->count < 2)
-		return 0;
-	if (f->list[1].change_pages > 0)
-		error += 2 * f->list[1].change_pages;
-	if (f->list[0].change_pages < 0)
-		error -= 2 * f->list[0].change_pages;
-	return error;
+	*ret_margin = *ret_error = 0;
+	for (i = 1; i < f->count; i++) {
+		const struct candidate *c = &f->list[i];
+		int64_t margin = first->points - c->points;
+		int64_t error =
+			first->counter_pages + first->shrunk_pages + c->counter_pages + c->grown_pages;
+
+		if (i > 1 && margin - error >= *ret_margin - *ret_error)
+			continue;
+		*ret_margin = margin;
+		*ret_error = error;
+	}
 }
 
 static json_t *candidates(const struct forecast *f)
@@ -356,8 +424,7 @@ json_t *prediction(const struct record *r, const json_t *spec, const struct blac
 		return json_null();
 	read_log(box, &kept);
 	forecast(r, spec, kill, kept.there ? &kept.report : NULL, &f);
-	margin = f.count > 1 ? f.list[0].points - f.list[1].points : 0;
-	error = error_pages(&f);
+	rival(&f, &margin, &error);
 	result = json_pack("{s:s, s:o, s:o, s:s?, s:s?, s:o, s:I, s:o, s:o}", "model",
 			   oom_models[f.model].name, "total_pages",
 			   f.scope.total_pages < 0 ? json_null() : json_integer(f.scope.total_pages),

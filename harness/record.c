@@ -39,9 +39,7 @@ static int take_columns(struct record *r, const struct bb_record *rec)
 							   .last = BB_MISSING,
 							   .min = BB_MISSING,
 							   .max = BB_MISSING,
-							   .before = { BB_MISSING, BB_MISSING, BB_MISSING },
-							   .recent = BB_MISSING,
-							   .earlier = BB_MISSING };
+							   .before = { BB_MISSING, BB_MISSING, BB_MISSING } };
 		if (!r->series[k]) {
 			json_decref(json);
 			return -ENOMEM;
@@ -63,11 +61,17 @@ static void take_event(struct record *r, const struct bb_record *rec)
 	with_time = json_pack("{s:I}", "t_ns", (json_int_t)rec->t_ns);
 	json_object_update(with_time, json);
 	json_array_append_new(r->events, with_time);
-	r->killed = r->killed || !strcmp(json_text(json, "event", ""), "oom-kill");
 	json_decref(json);
 }
 
-static void add_value(struct series *s, int64_t value, uint64_t t_ns, bool killed)
+static void add_recent(struct series *s, int64_t value, uint64_t t_ns)
+{
+	memmove(&s->recent[1], &s->recent[0], (RECENT - 1) * sizeof(s->recent[0]));
+	s->recent[0] = (struct moment){ value, t_ns };
+	s->recents += s->recents < RECENT;
+}
+
+static void add_value(struct series *s, int64_t value, uint64_t t_ns, bool chosen)
 {
 	if (value == BB_MISSING)
 		return;
@@ -75,10 +79,8 @@ static void add_value(struct series *s, int64_t value, uint64_t t_ns, bool kille
 		s->first = s->min = s->max = value;
 	s->last = value;
 	s->last_ns = t_ns;
-	if (!killed) {
-		s->earlier = s->recent;
-		s->recent = value;
-	}
+	if (!chosen)
+		add_recent(s, value, t_ns);
 	if (value < s->min)
 		s->min = value;
 	if (value > s->max)
@@ -140,8 +142,43 @@ static void take_sample(struct record *r, enum sample_kind kind, const struct bb
 	if (kind == SAMPLE_SYSTEM)
 		look_for_marks(r, s);
 	for (i = 0; i < s->count && i < columns; i++)
-		add_value(&r->series[kind][s->index * columns + i], s->values[i], rec->t_ns, r->killed);
+		add_value(&r->series[kind][s->index * columns + i], s->values[i], rec->t_ns,
+			  rec->t_ns > r->chosen_ns);
 	r->samples += kind == SAMPLE_SYSTEM;
+}
+
+/* An event of that name; NULL: none. */
+static json_t *event_of(const struct bb_record *rec, const char *name)
+{
+	json_t *json;
+
+	/* Most of a box is samples and output: it is not parsed twice for this. */
+	if (rec->type != BB_EVENT || !memmem(rec->payload, rec->len, name, strlen(name)))
+		return NULL;
+	json = json_loadb((const char *)rec->payload, rec->len, 0, NULL);
+	if (json && !strcmp(json_text(json, "event", ""), name))
+		return json;
+	json_decref(json);
+	return NULL;
+}
+
+/* select_bad_process() has chosen before oom_kill_process() prints the report's first line, "invoked oom-killer". */
+static uint64_t first_choice_ns(const struct blackbox *box)
+{
+	const struct bb_record *rec = NULL;
+	int64_t invoked_ns = -1;
+	json_t *json;
+
+	while ((rec = bb_next(box, rec))) {
+		if ((json = event_of(rec, "oom-invoked"))) {
+			invoked_ns = json_number(json, "log_ns", -1);
+		} else if ((json = event_of(rec, "oom-kill"))) {
+			json_decref(json);
+			return invoked_ns >= 0 ? (uint64_t)invoked_ns : rec->t_ns;
+		}
+		json_decref(json);
+	}
+	return UINT64_MAX;
 }
 
 int record_read(const struct blackbox *box, struct record *ret, struct err *e)
@@ -151,6 +188,7 @@ int record_read(const struct blackbox *box, struct record *ret, struct err *e)
 
 	memset(ret, 0, sizeof(*ret));
 	ret->events = json_array();
+	ret->chosen_ns = first_choice_ns(box);
 	while (r == 0 && (rec = bb_next(box, rec))) {
 		if (rec->type == BB_COLUMNS)
 			r = take_columns(ret, rec);

@@ -17,13 +17,22 @@ enum mark {
 	MARKS
 };
 
+/* One value, and when it was sampled. */
+struct moment {
+	int64_t value;
+	uint64_t t_ns;
+};
+
+#define RECENT 8
+
 /* One column of one process, cgroup or the system; BB_MISSING while no sample had a value. */
 struct series {
 	int64_t first, last, min, max;
 	int64_t before[MARKS]; /* the system's: its last value before each mark, or of all */
 	uint64_t last_ns;      /* when last was sampled */
-	int64_t recent;        /* its last value before the first OOM kill that the log has, or of all */
-	int64_t earlier;       /* and the one before that */
+	struct moment recent
+		[RECENT]; /* its last values before the first victim was chosen, or of all; newest first */
+	size_t recents;
 };
 
 struct record {
@@ -33,7 +42,11 @@ struct record {
 	struct series *series[SAMPLE_KINDS]; /* rows x columns */
 	size_t samples;                      /* of the system */
 	bool passed[MARKS];                  /* that mark came */
-	bool killed;                         /* the log said that somebody was */
+	/*
+	 * When the first victim was chosen: by the kernel's stamp of the line that opens its report where that is on the
+	 * trial's clock, else when the log said that it was killed; UINT64_MAX: nobody was.
+	 */
+	uint64_t chosen_ns;
 };
 
 /* Reads what there is, sealed or not. -ENOMEM. */

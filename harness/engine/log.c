@@ -58,6 +58,7 @@ static void seen_in_log(void *arg, enum oom_event event, const struct oom_parser
 			jsonw_int(w, "oom_score_adj", k->oom_score_adj);
 		jsonw_bool(w, "group_kill", k->group_kill);
 	}
+	number(w, "log_ns", t->kmsg.event_ns);
 	jsonw_str(w, "invoker", k->invoker);
 	jsonw_str(w, "gfp", k->gfp);
 	number(w, "order", k->order);

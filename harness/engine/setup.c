@@ -231,8 +231,11 @@ static void open_kmsg(struct trial_run *t)
 	int r = kmsg_open(&t->kmsg);
 	struct jsonw *w;
 
-	if (r == 0)
+	if (r == 0) {
+		if (t->setup->may_change_machine)
+			kmsg_mark(&t->kmsg, &t->rec);
 		return;
+	}
 	w = event_begin(&t->rec, "no-kernel-log");
 	jsonw_str(w, "reason", strerror(-r));
 	event_end(&t->rec);
