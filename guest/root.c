@@ -32,12 +32,15 @@ static int bind(const char *path, struct err *e)
 								    : 0;
 }
 
-static int make_tmp(struct err *e)
+/* Where a program may write, unless something of its own lies there. */
+static int make_writable(const char *path, const char *mode, struct err *e)
 {
-	if (dir_is_empty(ROOT_PATH "/tmp") != 1 ||
-	    mount("tmpfs", ROOT_PATH "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777") == 0)
+	char there[PATH_LEN_MAX];
+
+	path_format(there, ROOT_PATH "%s", path);
+	if (dir_is_empty(there) != 1 || mount("tmpfs", there, "tmpfs", MS_NOSUID | MS_NODEV, mode) == 0)
 		return 0;
-	return err_errno(e, errno, ROOT_PATH "/tmp: mount tmpfs");
+	return err_errno(e, errno, "%s: mount tmpfs", there);
 }
 
 static void record(struct blackbox *bb, bool dax)
@@ -69,7 +72,9 @@ int root_make(struct blackbox *bb, struct err *e)
 	if (r == 0 && dir_is_empty("/data") >= 0)
 		r = bind("/data", e);
 	if (r == 0)
-		r = make_tmp(e);
+		r = make_writable("/tmp", "mode=1777", e);
+	if (r == 0)
+		r = make_writable("/run", "mode=755", e);
 	if (r == 0)
 		record(bb, dax);
 	return r;

@@ -11,8 +11,8 @@
 /*
  * Mounts it at ROOT_PATH and appends an event "programs", which says whether its
  * pages are used where they lie (DAX). /proc, /sys, /dev and what is mounted at
- * /data are the guest's; /tmp is empty and can be written to, unless programs lie
- * in it. -EOPNOTSUPP: this kernel cannot.
+ * /data are the guest's; /tmp and /run are empty and can be written to, unless
+ * programs lie in them. -EOPNOTSUPP: this kernel cannot.
  */
 int root_make(struct blackbox *bb, struct err *e);
 

@@ -32,7 +32,7 @@
 #define FILLER_SAID_MAX 200
 
 /* Where the guest has file systems of its own; empty ones that no program lies in are made. */
-static const char *const mount_points[] = { "/data", "/dev", "/proc", "/sys", "/tmp" };
+static const char *const mount_points[] = { "/data", "/dev", "/proc", "/run", "/sys", "/tmp" };
 
 bool programs_wanted(const json_t *spec)
 {
