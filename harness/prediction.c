@@ -22,6 +22,8 @@
 
 struct candidate {
 	const char *process;
+	const char *group; /* in which the kernel looks at it: its own where a memcg's limit fired, else "" */
+	size_t index;      /* in the order in which processes were made, and the kernel looks at them */
 	int64_t points;
 	int64_t change_pages;  /* by what it grew over the last tick, or shrank */
 	int64_t grown_pages;   /* since its last sample, at most */
@@ -32,6 +34,9 @@ struct candidate {
 struct forecast {
 	struct candidate list[CANDIDATES_MAX]; /* worst first */
 	size_t count;
+	int64_t margin; /* of the first to the one that is most likely to have overtaken it */
+	int64_t error;  /* how much of it may be gone */
+	bool close;
 	struct oom_scope scope;
 	enum oom_model model;
 };
@@ -263,11 +268,36 @@ static bool ran(const struct record *r, const char *process, uint64_t t_ns)
 	return true;
 }
 
-static int worst_first(const void *a, const void *b)
+/* Of equals as oom_ranking() has it. */
+static int worst_first(const void *a, const void *b, void *model)
 {
 	const struct candidate *x = a, *y = b;
+	int order = x->index < y->index ? -1 : x->index > y->index;
 
-	return x->points < y->points ? 1 : x->points > y->points ? -1 : 0;
+	if (x->points != y->points)
+		return x->points < y->points ? 1 : -1;
+	return *(enum oom_model *)model >= OOM_5_1 ? -order : order;
+}
+
+/* Who may have overtaken the first since its last sample? Of equals that stand still the order decides, within a group. */
+static void weigh(struct forecast *f)
+{
+	const struct candidate *first = &f->list[0];
+	size_t i;
+
+	for (i = 1; i < f->count; i++) {
+		const struct candidate *c = &f->list[i];
+		int64_t margin = first->points - c->points;
+		int64_t error =
+			first->counter_pages + first->shrunk_pages + c->counter_pages + c->grown_pages;
+
+		f->close = f->close || margin < error ||
+			   (margin == error && (error || strcmp(first->group, c->group) != 0));
+		if (i > 1 && margin - error >= f->margin - f->error)
+			continue;
+		f->margin = margin;
+		f->error = error;
+	}
 }
 
 /* What the processes' last samples before the kill come to. */
@@ -284,7 +314,7 @@ static void forecast(const struct record *r, const json_t *spec, const json_t *k
 	json_array_foreach (json_object_get(spec, "processes"), i, one) {
 		const char *name = json_text(one, "name", "");
 		const json_t *spawn = record_event(r, "spawn", "process", name);
-		struct candidate c = { .process = name };
+		struct candidate c = { .process = name, .index = i, .group = "" };
 		struct oom_subject s = { .total_vm_pages = -1 };
 		struct past past = past_of(r, i);
 
@@ -297,11 +327,14 @@ static void forecast(const struct record *r, const json_t *spec, const json_t *k
 		s.adj = json_number(spawn, "oom_score_adj", 0);
 		s.root = json_number(one, "user", 0) == 0;
 		c.points = oom_badness(ret->model, &s, &ret->scope);
+		if (limit_group)
+			c.group = json_text(one, "cgroup", "");
 		extrapolate(&past, r->chosen_ns, &c);
 		if (c.points != OOM_EXEMPT && ret->count < CANDIDATES_MAX)
 			ret->list[ret->count++] = c;
 	}
-	qsort(ret->list, ret->count, sizeof(ret->list[0]), worst_first);
+	qsort_r(ret->list, ret->count, sizeof(ret->list[0]), worst_first, &ret->model);
+	weigh(ret);
 }
 
 /* The kernel's own report of the first kill, from the log that the trial kept. */
@@ -358,26 +391,6 @@ static json_t *exact(const struct kept *k)
 			 "agreement", agreement, "reason", k->e.reason[0] ? k->e.reason : NULL);
 }
 
-/* Of the candidate that is most likely to have overtaken the first: its margin to that, and how much of it may be gone. */
-static void rival(const struct forecast *f, int64_t *ret_margin, int64_t *ret_error)
-{
-	const struct candidate *first = &f->list[0];
-	size_t i;
-
-	*ret_margin = *ret_error = 0;
-	for (i = 1; i < f->count; i++) {
-		const struct candidate *c = &f->list[i];
-		int64_t margin = first->points - c->points;
-		int64_t error =
-			first->counter_pages + first->shrunk_pages + c->counter_pages + c->grown_pages;
-
-		if (i > 1 && margin - error >= *ret_margin - *ret_error)
-			continue;
-		*ret_margin = margin;
-		*ret_error = error;
-	}
-}
-
 static json_t *candidates(const struct forecast *f)
 {
 	json_t *list = json_array();
@@ -391,15 +404,14 @@ static json_t *candidates(const struct forecast *f)
 }
 
 /* null: the victim is none of the scenario's processes, or a rule chose that samples say nothing of. */
-static json_t *verdict(const struct forecast *f, const json_t *spec, const json_t *kill, int64_t margin,
-		       int64_t error)
+static json_t *verdict(const struct forecast *f, const json_t *spec, const json_t *kill)
 {
 	const char *victim = json_text(kill, "process", NULL);
 	const char *asks = json_text(json_object_get(spec, "sysctl"), "vm.oom_kill_allocating_task", "0");
 
 	if (!victim || !f->count || strcmp(asks, "0") != 0)
 		return json_null();
-	if (f->count > 1 && margin <= error)
+	if (f->close)
 		return json_string("close");
 	return json_string(!strcmp(f->list[0].process, victim) ? "true" : "false");
 }
@@ -409,7 +421,6 @@ json_t *prediction(const struct record *r, const json_t *spec, const struct blac
 	const json_t *kill = record_event(r, "oom-kill", NULL, NULL), *one;
 	struct kept kept = { .there = false };
 	struct forecast f;
-	int64_t margin, error;
 	json_t *result;
 	size_t i;
 
@@ -424,14 +435,13 @@ json_t *prediction(const struct record *r, const json_t *spec, const struct blac
 		return json_null();
 	read_log(box, &kept);
 	forecast(r, spec, kill, kept.there ? &kept.report : NULL, &f);
-	rival(&f, &margin, &error);
 	result = json_pack("{s:s, s:o, s:o, s:s?, s:s?, s:o, s:I, s:o, s:o}", "model",
 			   oom_models[f.model].name, "total_pages",
 			   f.scope.total_pages < 0 ? json_null() : json_integer(f.scope.total_pages),
 			   "candidates", candidates(&f), "predicted", f.count ? f.list[0].process : NULL,
 			   "victim", json_text(kill, "process", NULL), "margin",
-			   f.count > 1 ? json_integer(margin) : json_null(), "error", (json_int_t)error,
-			   "agrees", verdict(&f, spec, kill, margin, error), "exact", exact(&kept));
+			   f.count > 1 ? json_integer(f.margin) : json_null(), "error", (json_int_t)f.error,
+			   "agrees", verdict(&f, spec, kill), "exact", exact(&kept));
 	if (kept.there)
 		oom_explanation_free(&kept.e);
 	free(kept.report.tasks);
