@@ -18,7 +18,7 @@ DYN    := -lcgroup -lfyaml -ljansson -larchive -lkmod -lxxhash -lnuma
 
 LIB_C    := $(wildcard lib/*.c)
 CORE_C   := $(wildcard cgroups/*.c harness/engine/*.c harness/oracle/*.c)
-HOST_C   := $(wildcard harness/*.c harness/scenario/*.c harness/places/*.c harness/output/*.c) $(filter-out guest/agent.c guest/park.c guest/root.c,$(wildcard guest/*.c))
+HOST_C   := $(wildcard harness/*.c harness/scenario/*.c harness/places/*.c harness/output/*.c) $(filter-out guest/agent.c guest/park.c guest/root.c,$(wildcard guest/*.c)) guest/killers/minfree.c
 STRESS_C := $(wildcard stressors/*.c)
 UNIT_C   := $(wildcard tests/unit/*_test.c)
 obj       = $(patsubst %.c,$(B)/obj/%.o,$(1))
@@ -29,7 +29,7 @@ I386      ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/oomlab/i386
 HAVE_I386 := $(and $(wildcard /usr/lib32/libc.a),$(wildcard $(I386)/lib/libnuma.a))
 I386_C    := -m32 -D_FILE_OFFSET_BITS=64 -D_TIME_BITS=64 -isystem $(I386)/include
 
-all: $(B)/oomlab $(B)/oomlab-stress $(B)/oomlab-stress-malloc $(B)/oomlab-agent $(B)/oomlab-lockstep.so $(if $(HAVE_I386),i386,no-i386)
+all: $(B)/oomlab $(B)/oomlab-stress $(B)/oomlab-stress-malloc $(B)/oomlab-agent $(B)/oomlab-lmk $(B)/oomlab-oomd $(B)/oomlab-lockstep.so $(if $(HAVE_I386),i386,no-i386)
 
 $(B)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -70,6 +70,15 @@ $(B)/oomlab-stress: $(call static,$(STRESS_C)) $(B)/libstatic.a
 $(B)/oomlab-stress-malloc: $(call static,$(STRESS_C)) $(B)/libstatic.a
 	$(call say,LD)
 	$(Q)$(CC) -pie -Wl,--gc-sections $(LDFLAGS) -o $@ $^ $(NUMA_CALLS:-lnuma=-l:libnuma.a)
+
+# Run in guests beside the programs that they watch.
+$(B)/oomlab-lmk: $(call static,guest/killers/lmk.c guest/killers/minfree.c) $(B)/libstatic.a
+	$(call say,LD)
+	$(Q)$(CC) -static -Wl,--gc-sections $(LDFLAGS) -o $@ $^
+
+$(B)/oomlab-oomd: $(call static,guest/killers/oomd.c) $(B)/libstatic.a
+	$(call say,LD)
+	$(Q)$(CC) -static -Wl,--gc-sections $(LDFLAGS) -o $@ $^
 
 # Preloaded into QEMU, which knows nothing of sanitizers.
 $(B)/oomlab-lockstep.so: harness/places/lockstep/lockstep.c Makefile
@@ -122,8 +131,8 @@ format:
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/libexec/oomlab $(DESTDIR)$(PREFIX)/share/oomlab
 	install $(B)/oomlab $(DESTDIR)$(PREFIX)/bin
-	install $(B)/oomlab-stress $(B)/oomlab-stress-malloc $(B)/oomlab-agent $(B)/oomlab-lockstep.so $(DESTDIR)$(PREFIX)/libexec/oomlab
-	install $(addprefix guest/kernels/,fetch fetch-source build-kernel apt.sh) $(DESTDIR)$(PREFIX)/libexec/oomlab
+	install $(addprefix $(B)/,oomlab-stress oomlab-stress-malloc oomlab-agent oomlab-lmk oomlab-oomd oomlab-lockstep.so) $(DESTDIR)$(PREFIX)/libexec/oomlab
+	install $(addprefix guest/kernels/,fetch fetch-source fetch-packages build-kernel apt.sh) $(DESTDIR)$(PREFIX)/libexec/oomlab
 ifneq ($(HAVE_I386),)
 	install -d $(DESTDIR)$(PREFIX)/libexec/oomlab/i386
 	install $(B)/i386/oomlab-stress $(B)/i386/oomlab-agent $(DESTDIR)$(PREFIX)/libexec/oomlab/i386

@@ -323,7 +323,9 @@ static int run_build(const struct built *b, const struct kernel *k, const char *
 		     struct err *e)
 {
 	AUTO_CLOSE int fd = memfd_create("fragment", MFD_CLOEXEC);
-	struct script s = { .name = "build-kernel", .does = "built", .kernel = k->name, .stdin_fd = fd };
+	struct script s = {
+		.name = "build-kernel", .does = "built", .what = "kernel", .of = k->name, .stdin_fd = fd
+	};
 	char apt[PATH_LEN_MAX], work[PATH_LEN_MAX], sources[PATH_LEN_MAX];
 	const char *arguments[] = { k->name,       k->dir,          work,        sources, apt,
 				    b->row->suite, b->row->section, b->row->arch };

@@ -283,7 +283,9 @@ int kernels_find(const char *name, struct kernel *ret, struct err *e)
 
 static int run_fetch(const struct kernel *k, bool refresh, struct err *e)
 {
-	struct script s = { .name = "fetch", .does = "fetched", .kernel = k->name, .stdin_fd = -1 };
+	struct script s = {
+		.name = "fetch", .does = "fetched", .what = "kernel", .of = k->name, .stdin_fd = -1
+	};
 	char table[PATH_LEN_MAX], apt[PATH_LEN_MAX];
 	size_t n = 0;
 	int r;

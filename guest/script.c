@@ -52,12 +52,12 @@ static int failed(const struct script *s, int reason_fd, int status, struct err 
 	char reason[1024] = "";
 
 	if (WIFSIGNALED(status))
-		return err_set(e, EINTR, "kernel %s: %s was ended by signal %d", s->kernel, s->name,
+		return err_set(e, EINTR, "%s %s: %s was ended by signal %d", s->what, s->of, s->name,
 			       WTERMSIG(status));
 	if (reason_fd >= 0 && pread(reason_fd, reason, sizeof(reason) - 1, 0) > 0)
 		reason[strcspn(reason, "\n")] = 0;
-	return reason[0] ? err_set(e, EIO, "kernel %s could not be %s: %s", s->kernel, s->does, reason)
-			 : err_set(e, EIO, "kernel %s could not be %s (exit %d of %s)", s->kernel, s->does,
+	return reason[0] ? err_set(e, EIO, "%s %s could not be %s: %s", s->what, s->of, s->does, reason)
+			 : err_set(e, EIO, "%s %s could not be %s (exit %d of %s)", s->what, s->of, s->does,
 				   WEXITSTATUS(status), s->name);
 }
 
@@ -70,7 +70,7 @@ int script_run(const struct script *s, struct err *e)
 
 	r = paths_helper(s->name, program);
 	if (r < 0)
-		return err_errno(e, -r, "%s, which gets guest kernels", s->name);
+		return err_errno(e, -r, "%s, which fetches and builds", s->name);
 	pid = fork();
 	if (pid < 0)
 		return err_errno(e, errno, "fork");

@@ -10,7 +10,7 @@
 struct script {
 	const char *name;                                /* of the helper program: "fetch" */
 	const char *does;                                /* for messages: "kernel K could not be <fetched>" */
-	const char *kernel;                              /* its name, for messages */
+	const char *what, *of;                           /* for messages: "kernel", its name */
 	const char *table;                               /* the table of kernels; NULL: it needs none */
 	int stdin_fd;                                    /* -1: ours */
 	const char *arguments[SCRIPT_ARGUMENTS_MAX + 1]; /* NULL-terminated, without the program's name */

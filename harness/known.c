@@ -3,6 +3,7 @@
 #include "harness/verbs.h"
 
 #include "guest/kernels.h"
+#include "guest/killers.h"
 #include "harness/allocators.h"
 #include "harness/limit_names.h"
 #include "harness/metrics.h"
@@ -18,10 +19,12 @@
 
 #define NAMES_MAX 128
 
-#define VALUES_MAX 512
+#define VALUES_MAX  512
+#define KILLERS_MAX 16
 
 static struct stressor_name stressor_names[NAMES_MAX + 1];
 static struct metric_name value_names[VALUES_MAX];
+static struct killer_name killer_names[KILLERS_MAX + 1];
 static struct metric_name metric_names[METRIC_SCOPES][NAMES_MAX + 1];
 
 static int check_run(void *user, const char *const *argv, char *why, size_t room)
@@ -78,6 +81,29 @@ static void gather_metrics(void)
 				(struct metric_name){ metric_at(scope, i)->name, metric_at(scope, i)->unit };
 }
 
+static void gather_killers(void)
+{
+	static char paths[KILLERS_MAX][PATH_LEN_MAX];
+	const struct killer *all = killers();
+	size_t i;
+
+	for (i = 0; i < KILLERS_MAX && all[i].name; i++) {
+		const char *ours = all[i].helper[0]     ? all[i].helper
+				   : all[i].packages[0] ? ""
+							: all[i].program;
+
+		/* Who needs one that is not there is told when it is to start. */
+		if (ours[0] && paths_helper(ours, paths[i]) < 0)
+			path_format(paths[i], "%s", ours);
+		killer_names[i] = (struct killer_name){ all[i].name,
+							all[i].packages[0] ? all[i].program : paths[i],
+							all[i].helper[0] ? paths[i] : NULL,
+							all[i].ready,
+							all[i].arguments,
+							all[i].packages[0] };
+	}
+}
+
 static int read_profiles(json_t **ret, struct err *e)
 {
 	char dir[PATH_LEN_MAX];
@@ -106,6 +132,7 @@ int known_names(const struct names **ret, struct err *e)
 		if (r < 0)
 			return r;
 	}
+	gather_killers();
 	/* Who needs it and has it not is told when it is to start. */
 	if (paths_helper("oomlab-stress-malloc", malloc_program) < 0)
 		path_format(malloc_program, "oomlab-stress-malloc");
@@ -118,6 +145,7 @@ int known_names(const struct names **ret, struct err *e)
 		.trial_metrics = metric_names[METRIC_TRIAL],
 		.cgroup_keys = limit_names(),
 		.allocators = allocators(),
+		.killers = killer_names,
 		.malloc_program = malloc_program,
 		.profiles = profiles,
 		.check_run = check_run,

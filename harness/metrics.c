@@ -15,20 +15,26 @@ const struct metric *metric_at(enum metric_scope scope, size_t i)
 	return i < metric_tables[scope].count ? &metric_tables[scope].rows[i].metric : NULL;
 }
 
-const struct metric *metric_find(const char *full_name)
+static const struct metric *in_scope(enum metric_scope scope, const char *name)
 {
-	const char *dot = strncmp(full_name, "oracle.", 7) ? strrchr(full_name, '.') : NULL;
-	enum metric_scope scope = !dot                                ? METRIC_TRIAL
-				  : !strncmp(full_name, "system.", 7) ? METRIC_SYSTEM
-				  : !strncmp(full_name, "cgroup.", 7) ? METRIC_CGROUP
-								      : METRIC_PROCESS;
-	const char *name = dot ? dot + 1 : full_name;
 	size_t i;
 
 	for (i = 0; i < metric_tables[scope].count; i++)
 		if (!strcmp(metric_tables[scope].rows[i].metric.name, name))
 			return &metric_tables[scope].rows[i].metric;
 	return NULL;
+}
+
+const struct metric *metric_find(const char *full_name)
+{
+	const char *dot = strrchr(full_name, '.');
+	enum metric_scope scope = !strncmp(full_name, "system.", 7)   ? METRIC_SYSTEM
+				  : !strncmp(full_name, "cgroup.", 7) ? METRIC_CGROUP
+								      : METRIC_PROCESS;
+	/* Those of a trial have dots in their names, too, and "killer." may begin both. */
+	const struct metric *found = in_scope(METRIC_TRIAL, full_name);
+
+	return found || !dot ? found : in_scope(scope, dot + 1);
 }
 
 static int64_t rise(const struct series *s)

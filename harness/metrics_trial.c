@@ -67,7 +67,7 @@ json_t *trial_value(const struct record *r, const json_t *victims, const char *n
 		return limit_cgroup(r);
 	if (!strcmp(name, "panic"))
 		return panic(r);
-	if (!strncmp(name, "oracle.", 7)) /* prediction() knows, which needs the whole box */
+	if (strchr(name, '.')) /* prediction() and kills_list() know, which need the whole box */
 		return json_null();
 	return first ? json_incref(first) : json_null();
 }

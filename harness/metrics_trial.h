@@ -5,7 +5,7 @@
 
 #include "harness/record.h"
 
-/* A metric without a dot, by its name; null: not known. victims is that of result.json. */
+/* A metric of METRIC_TRIAL by its name; null: not known, or not from the record alone. victims is that of result.json. */
 json_t *trial_value(const struct record *r, const json_t *victims, const char *name);
 
 #endif

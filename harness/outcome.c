@@ -20,6 +20,7 @@ struct testimony {
 	int64_t group_logged; /* kills in that group according to the kernel log */
 	int64_t group_more;   /* how many more its counter may say than the log */
 	bool log_there;
+	bool killer; /* a user-space killer sent it a signal; or may have, where nobody could see who did */
 };
 
 static bool killed_from_outside(const struct testimony *t)
@@ -154,6 +155,8 @@ static struct testimony hear(const struct record *r, const json_t *spec, const j
 	t.group_kills = rise(r, t.group, "oom_kills");
 	if (path)
 		count_logged(r, spec, json_text(process, "cgroup", ""), path, &t);
+	t.killer = record_event(r, "signal", "process", name) ||
+		   (record_event(r, "no-signal-trace", NULL, NULL) && json_object_get(t.exit, "signal"));
 	t.log_there = !record_event(r, "no-kernel-log", NULL, NULL) &&
 		      json_number(record_event(r, "end", NULL, NULL), "kernel_log_lost", 0) == 0;
 	return t;
@@ -170,8 +173,9 @@ static bool agree(const struct testimony *t)
 	if (t->log_there && t->group_kills >= 0 &&
 	    (t->group_kills < t->group_logged || t->group_kills > t->group_logged + t->group_more))
 		return false;
-	/* It may have been ended by us before it could die of the kernel's kill. */
-	return !t->kill || !t->exit || killed_from_outside(t) || json_text(t->exit, "ended_by", NULL);
+	/* It may have been ended by us, or by a killer's SIGTERM, before it could die of the kernel's kill. */
+	return !t->kill || !t->exit || killed_from_outside(t) || t->killer ||
+	       json_text(t->exit, "ended_by", NULL);
 }
 
 static const char *outcome(const struct testimony *t)
@@ -187,6 +191,8 @@ static const char *outcome(const struct testimony *t)
 		return "unstarted";
 	if (ended_by)
 		return strcmp(ended_by, "timeout") == 0 ? "timeout" : "stopped";
+	if (t->killer)
+		return "killer";
 	if (signal_number)
 		return signal_number == SIGBUS ? "sigbus" : "signalled";
 	return strcmp(json_text(t->exit, "phase", ""), "enomem") == 0 ? "enomem" : "exited";

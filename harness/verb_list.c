@@ -5,6 +5,7 @@
 #include "cgroups/cgroups.h"
 #include "guest/built.h"
 #include "guest/kernels.h"
+#include "guest/killers.h"
 #include "harness/allocators.h"
 #include "harness/metrics.h"
 #include "harness/output/output.h"
@@ -158,6 +159,16 @@ static int list_allocators(json_t *list, struct err *e)
 	return 0;
 }
 
+static int list_killers(json_t *list, struct err *e)
+{
+	const struct killer *k;
+
+	(void)e;
+	for (k = killers(); k->name; k++)
+		add(list, k->name, k->about);
+	return 0;
+}
+
 static int list_places(json_t *list, struct err *e)
 {
 	size_t i;
@@ -184,11 +195,17 @@ static const struct topic {
 	void (*print)(
 		const json_t *list); /* NULL: as a list; else a page of its own, only when it is asked for */
 } topics[] = {
-	{ "stressors", list_stressors, NULL },   { "scenarios", list_scenarios, NULL },
-	{ "metrics", list_metrics, NULL },       { "kernels", list_kernels, NULL },
-	{ "limits", list_limits, NULL },         { "profiles", list_profiles, NULL },
-	{ "allocators", list_allocators, NULL }, { "places", list_places, NULL },
-	{ "formats", list_formats, NULL },       { "coverage", list_coverage, coverage_print },
+	{ "stressors", list_stressors, NULL },
+	{ "scenarios", list_scenarios, NULL },
+	{ "metrics", list_metrics, NULL },
+	{ "kernels", list_kernels, NULL },
+	{ "limits", list_limits, NULL },
+	{ "profiles", list_profiles, NULL },
+	{ "allocators", list_allocators, NULL },
+	{ "killers", list_killers, NULL },
+	{ "places", list_places, NULL },
+	{ "formats", list_formats, NULL },
+	{ "coverage", list_coverage, coverage_print },
 };
 
 #define TOPICS (sizeof(topics) / sizeof(topics[0]))
@@ -288,7 +305,7 @@ static int check_topics(int argc, char **argv)
 		if (j == TOPICS)
 			return complain_and(
 				EXIT_USAGE, "list",
-				"no list of \"%s\"; there are stressors, scenarios, metrics, kernels, limits, profiles, places, formats, coverage",
+				"no list of \"%s\"; there are stressors, scenarios, metrics, kernels, limits, profiles, allocators, killers, places, formats, coverage",
 				argv[i]);
 	}
 	return EXIT_PASS;
@@ -306,7 +323,7 @@ int verb_list(int argc, char **argv)
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (c == 'h') {
-			printf("usage: oomlab list [stressors|scenarios|metrics|kernels|limits|profiles|places|formats|coverage]... [--json]\n");
+			printf("usage: oomlab list [stressors|scenarios|metrics|kernels|limits|profiles|allocators|killers|places|formats|coverage]... [--json]\n");
 			return EXIT_PASS;
 		}
 		if (c != 'j')

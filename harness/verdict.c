@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "harness/verdict.h"
 
+#include "harness/kills.h"
 #include "harness/metrics.h"
 #include "harness/outcome.h"
 #include "harness/prediction.h"
@@ -425,6 +426,7 @@ static json_t *build(const json_t *spec, const struct blackbox *box, const struc
 	json_t *victims = outcome_victims(record, spec, &disagreement);
 	json_t *metrics = metrics_compute(record, spec, processes, victims);
 	json_t *oracle = prediction(record, spec, box);
+	json_t *kills = kills_list(record, spec, box);
 	/* A change that the kernel refused: what was to be tried did not happen. */
 	const char *refused = json_text(record_event(record, "fault-failed", NULL, NULL), "reason", NULL);
 	const char *reason = broken ? broken : refused ? refused : disagreement;
@@ -433,6 +435,7 @@ static json_t *build(const json_t *spec, const struct blackbox *box, const struc
 	bool ok;
 
 	say_oracle(metrics, oracle);
+	kills_say(metrics, kills, spec);
 	judged = judge(spec, metrics, &ok);
 	hand_out(processes, metrics);
 	json_object_set_new(
@@ -448,6 +451,7 @@ static json_t *build(const json_t *spec, const struct blackbox *box, const struc
 	json_object_set_new(result, "sealed", text_or_null(box->header->sealed ? box->header->seal : NULL));
 	json_object_set_new(result, "processes", processes);
 	json_object_set_new(result, "victims", victims);
+	json_object_set_new(result, "kills", kills);
 	json_object_set_new(result, "oracle", oracle);
 	json_object_set_new(result, "metrics", metrics);
 	json_object_set_new(result, "expectations", judged);

@@ -28,6 +28,8 @@
 
 /* The group of the processes that name none; its index is one past the scenario's groups. */
 #define BB_OTHERS_GROUP "@procs"
+/* And one for a user-space killer. */
+#define BB_KILLER_GROUP "@killer"
 
 enum bb_type {
 	BB_COLUMNS = 1, /* JSON: {"of": "system"|"process"|"cgroup", "names": [...]} */

@@ -6,6 +6,7 @@
  * Children are reaped on SIGCHLD through a signalfd: it works on every kernel,
  * and a pid cannot be used again before its parent has reaped it.
  */
+#include "harness/engine/killer.h"
 #include "harness/engine/trial.h"
 
 #include "lib/files.h"
@@ -76,14 +77,17 @@ static struct timespec timespec_of(uint64_t ns)
 	return (struct timespec){ (time_t)(ns / NS_PER_S), (long)(ns % NS_PER_S) };
 }
 
-/* released: beyond its gate; without, any. */
-static bool any_running(const struct trial_run *t, bool released)
+/* At work: beyond its gate, and no killer, which nobody waits for. */
+static bool any_running(const struct trial_run *t, bool at_work)
 {
 	unsigned int i;
 
-	for (i = 0; i < t->process_count; i++)
-		if (t->processes[i].running && (t->processes[i].released || !released))
+	for (i = 0; i < t->process_count; i++) {
+		const struct process *p = &t->processes[i];
+
+		if (p->running && (!at_work || (p->released && !p->spec->killer)))
 			return true;
+	}
 	return false;
 }
 
@@ -94,6 +98,11 @@ static void arm_alarm(const struct trial_run *t)
 		t->last_end_ns ? t->last_end_ns + t->spec.settle_ns : t->release_ns + t->spec.timeout_ns;
 	struct itimerspec when = { 0 };
 
+	if (t->awaits_killer) {
+		when.it_value = timespec_of(t->rec.start_ns + killer_deadline(t));
+		timerfd_settime(t->alarm_fd, TFD_TIMER_ABSTIME, &when, NULL);
+		return;
+	}
 	if (!t->last_end_ns && triggers_next(t) < next)
 		next = triggers_next(t);
 	if (!t->last_end_ns && t->next_fault < t->spec.fault_count &&
@@ -136,8 +145,11 @@ static void reap(struct trial_run *t)
 		if (t->processes[i].bell >= 0)
 			process_bell(&t->processes[i], &t->rec);
 		process_drain(&t->processes[i], &t->rec);
+		killer_look(t);
 		process_reaped(&t->processes[i], status, used.ru_minflt, used.ru_majflt, &t->rec);
 	}
+	if (t->awaits_killer)
+		return;
 	if (!t->last_end_ns)
 		triggers_look(t);
 	if (!t->last_end_ns && !any_running(t, true) && !triggers_open(t)) {
@@ -212,6 +224,36 @@ static void ring(struct trial_run *t, unsigned int index)
 	}
 }
 
+static void start_timer(int fd, uint64_t every_ns)
+{
+	const struct itimerspec when = { timespec_of(every_ns), timespec_of(every_ns) };
+
+	timerfd_settime(fd, 0, &when, NULL);
+}
+
+/* The trial begins: all who do not come later are let go. */
+static int release_all(struct trial_run *t, struct err *e)
+{
+	unsigned int i;
+	int r = 0;
+
+	t->awaits_killer = false;
+	trial_tick(t, true);
+	start_timer(t->tick_fd, t->spec.every_ns);
+	event_begin(&t->rec, "release");
+	event_end(&t->rec);
+	t->release_ns = recorder_now(&t->rec);
+	for (i = 0; i < t->process_count; i++)
+		if (t->processes[i].spec->start.kind == TRIGGER_NONE && !t->processes[i].spec->killer)
+			process_release(&t->processes[i]);
+	for (i = 0; r == 0 && i < t->process_count; i++)
+		if (t->processes[i].released && !t->processes[i].started)
+			r = process_started(&t->processes[i], t->setup, e);
+	triggers_look(t);
+	arm_alarm(t);
+	return r;
+}
+
 /* Why the trial is over, or NULL while it goes on. */
 static const char *dispatch(struct trial_run *t, uint64_t data)
 {
@@ -224,9 +266,10 @@ static const char *dispatch(struct trial_run *t, uint64_t data)
 	case TICK:
 		if (read(t->tick_fd, &expired, sizeof(expired)) > 0)
 			trial_tick(t, false);
+		killer_look(t);
 		break;
 	case ALARM:
-		if (read(t->alarm_fd, &expired, sizeof(expired)) < 0)
+		if (read(t->alarm_fd, &expired, sizeof(expired)) < 0 || t->awaits_killer)
 			break;
 		if (!t->last_end_ns && recorder_now(&t->rec) >= t->release_ns + t->spec.timeout_ns)
 			return "timeout";
@@ -262,7 +305,9 @@ static const char *dispatch(struct trial_run *t, uint64_t data)
 		see_started(t, &t->processes[index]);
 		break;
 	}
-	if (!t->last_end_ns && triggers_look(t))
+	if (t->awaits_killer && !killer_awaited(t) && release_all(t, &t->failure) < 0)
+		return t->failure.text;
+	if (!t->awaits_killer && !t->last_end_ns && triggers_look(t))
 		arm_alarm(t);
 	return t->failure.code ? t->failure.text : NULL;
 }
@@ -303,15 +348,11 @@ static void end_all(struct trial_run *t, enum ended_by why)
 	}
 }
 
-static void start_timer(int fd, uint64_t every_ns)
-{
-	const struct itimerspec when = { timespec_of(every_ns), timespec_of(every_ns) };
-
-	timerfd_settime(fd, 0, &when, NULL);
-}
-
+/* Opens the ears for everybody, and the gates for all but who comes later; where there is a killer, its own first. */
 static int open_gates(struct trial_run *t, struct err *e)
 {
+	struct process *killer = killer_of(t);
+
 	unsigned int i;
 	int r = 0;
 
@@ -327,18 +368,12 @@ static int open_gates(struct trial_run *t, struct err *e)
 		r = trial_log_watch(t);
 	if (r < 0)
 		return err_errno(e, -r, "the engine's epoll");
-	trial_tick(t, true);
-	start_timer(t->tick_fd, t->spec.every_ns);
-	event_begin(&t->rec, "release");
-	event_end(&t->rec);
-	t->release_ns = recorder_now(&t->rec);
-	for (i = 0; i < t->process_count; i++)
-		if (t->processes[i].spec->start.kind == TRIGGER_NONE)
-			process_release(&t->processes[i]);
-	for (i = 0; r == 0 && i < t->process_count; i++)
-		if (t->processes[i].released)
-			r = process_started(&t->processes[i], t->setup, e);
-	triggers_look(t);
+	if (!killer)
+		return release_all(t, e);
+	t->awaits_killer = true;
+	t->awaits_since_ns = recorder_now(&t->rec);
+	process_release(killer);
+	r = process_started(killer, t->setup, e);
 	arm_alarm(t);
 	return r;
 }
@@ -348,6 +383,7 @@ static void record_end(struct trial_run *t, const char *why)
 	struct jsonw *w;
 
 	trial_log_read(t);
+	killer_look(t);
 	trial_tick(t, true);
 	w = event_begin(&t->rec, "end");
 	jsonw_str(w, "reason", why);
@@ -373,6 +409,7 @@ static void close_all(struct trial_run *t)
 	cleanup_close(&t->alarm_fd);
 	cleanup_close(&t->signal_fd);
 	cleanup_close(&t->log_fd);
+	cleanup_close(&t->signals);
 	spec_free(&t->spec);
 }
 
@@ -411,7 +448,7 @@ int engine_run(const struct engine_setup *setup, struct err *e)
 		return err_set(e, ENOMEM, "engine: out of memory");
 	t->setup = setup;
 	t->undo.journal = setup->journal_path;
-	t->epoll = t->tick_fd = t->alarm_fd = t->signal_fd = t->log_fd = t->kmsg.fd = -1;
+	t->epoll = t->tick_fd = t->alarm_fd = t->signal_fd = t->log_fd = t->kmsg.fd = t->signals = -1;
 	recorder_init(&t->rec, &box);
 	text = bb_spec(&box, &len);
 	r = spec_parse(text, len, &t->spec, e);

@@ -296,6 +296,31 @@ static bool keep_output(struct process *p, int fd, struct recorder *rec)
 	return true;
 }
 
+/* Is that what it says when it is ready? It may come in two pieces. */
+static void listen_for_ready(struct process *p, const char *text)
+{
+	char both[SAID_MAX + OUTPUT_PIECE + 1];
+	size_t len;
+
+	if (!p->spec->ready || p->ready)
+		return;
+	len = (size_t)snprintf(both, sizeof(both), "%s%s", p->said, text);
+	p->ready = strstr(both, p->spec->ready) != NULL;
+	snprintf(p->said, sizeof(p->said), "%s", both + (len >= SAID_MAX ? len - SAID_MAX + 1 : 0));
+}
+
+const char *process_last_line(const struct process *p)
+{
+	static char line[SAID_MAX];
+	char *at;
+
+	snprintf(line, sizeof(line), "%s", p->said);
+	for (at = line + strlen(line); at > line && (at[-1] == '\n' || at[-1] == '\r');)
+		*--at = 0;
+	at = strrchr(line, '\n');
+	return at ? at + 1 : line;
+}
+
 bool process_output(struct process *p, int fd, struct recorder *rec)
 {
 	char text[OUTPUT_PIECE + 1], *nul;
@@ -313,6 +338,7 @@ bool process_output(struct process *p, int fd, struct recorder *rec)
 	text[n] = 0;
 	while ((nul = memchr(text, 0, (size_t)n)))
 		*nul = NO_TEXT;
+	listen_for_ready(p, text);
 	w = event_begin(rec, "output");
 	jsonw_str(w, "process", p->spec->name);
 	jsonw_str(w, "text", text);

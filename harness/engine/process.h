@@ -20,6 +20,8 @@ enum ended_by {
 	ENDED_STOP,
 };
 
+#define SAID_MAX 256
+
 struct process {
 	const struct spec_process *spec;
 	pid_t pid; /* 0: not started */
@@ -36,6 +38,8 @@ struct process {
 	int output; /* read end of its standard output and error; -1: they are the caller's */
 	int errors; /* of its standard error, where each is kept */
 	size_t output_bytes, output_dropped;
+	char said[SAID_MAX];            /* the end of its output, of one that has to say that it is ready */
+	bool ready;                     /* it has said so */
 	uint32_t phase;                 /* as last recorded */
 	const struct shared_page *page; /* NULL: a program, which knows of none */
 	struct process_sampler sampler;
@@ -66,6 +70,9 @@ void process_maps(const struct process *p, struct recorder *rec);
 
 /* Reads from fd, output or errors, into the record, up to a bound (the rest is read and dropped); false at its end. */
 bool process_output(struct process *p, int fd, struct recorder *rec);
+
+/* The last line with anything in it of what it said, if it has to say that it is ready; valid until the next call. */
+const char *process_last_line(const struct process *p);
 
 /* It has ended: what is left in the pipes. */
 void process_drain(struct process *p, struct recorder *rec);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* All that comes before the gates open: protection, witnesses, groups, limits, sysctls, processes. */
+#include "harness/engine/killer.h"
 #include "harness/engine/trial.h"
 
 #include "lib/files.h"
@@ -48,28 +49,37 @@ static void protect(struct trial_run *t)
 	event_end(&t->rec);
 }
 
-static int make_group(struct trial_run *t, const char *name, struct err *e)
+int trial_own_group(struct trial_run *t, const char *name, char *ret_path, size_t room, struct err *e)
 {
-	struct trial_group *g = &t->groups[t->group_count];
 	const char *parent = t->setup->cgroup_parent;
 	struct jsonw *w;
 	int r;
 
-	if (snprintf(g->path, sizeof(g->path), "%s%s%s/%s", parent, parent[0] ? "/" : "",
-		     t->setup->group_name, name) >= (int)sizeof(g->path))
+	if (snprintf(ret_path, room, "%s%s%s/%s", parent, parent[0] ? "/" : "", t->setup->group_name, name) >=
+	    (int)room)
 		return err_set(e, ENAMETOOLONG, "cgroup %s: path too long", name);
-	r = cg_make(&t->cgroups, g->path, e);
-	g->bell = -1;
-	if (r == 0)
-		r = cg_sampler_open(&t->cgroups, g->path, &g->sampler, e);
+	r = cg_make(&t->cgroups, ret_path, e);
 	if (r < 0)
 		return r;
-	t->group_count++;
 	w = event_begin(&t->rec, "cgroup");
 	jsonw_str(w, "cgroup", name);
-	jsonw_str(w, "path", g->path);
+	jsonw_str(w, "path", ret_path);
 	event_end(&t->rec);
 	return 0;
+}
+
+static int make_group(struct trial_run *t, const char *name, struct err *e)
+{
+	struct trial_group *g = &t->groups[t->group_count];
+	int r;
+
+	g->bell = -1;
+	r = trial_own_group(t, name, g->path, sizeof(g->path), e);
+	if (r == 0)
+		r = cg_sampler_open(&t->cgroups, g->path, &g->sampler, e);
+	if (r == 0)
+		t->group_count++;
+	return r;
 }
 
 /* The trial's own group must be there, made by the place; only what is below it is the engine's. */
@@ -211,7 +221,7 @@ static int fork_one(struct trial_run *t, unsigned int i, struct err *e)
 		return r;
 	t->process_count = i + 1;
 	group = p->spec->group < 0 ? t->group_count - 1 : (unsigned int)p->spec->group;
-	r = cg_attach(&t->cgroups, t->groups[group].path, p->pid, e);
+	r = cg_attach(&t->cgroups, p->spec->killer ? t->killer_group : t->groups[group].path, p->pid, e);
 	if (r == 0)
 		r = set_adj(p, e);
 	if (r == 0 && process_sampler_open("", p->pid, &p->sampler) < 0)
@@ -270,6 +280,8 @@ int trial_setup(struct trial_run *t, struct err *e)
 		return r;
 	trial_announce(t);
 	r = make_groups(t, e);
+	if (r == 0)
+		r = killer_setup(t, e);
 	if (r == 0)
 		r = faults_possible(t, e);
 	if (r == 0)

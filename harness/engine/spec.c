@@ -76,7 +76,7 @@ static int parse_streams(struct spec_process *p, const json_t *one, struct err *
 
 static int parse_program(struct spec_process *p, const json_t *one, struct err *e)
 {
-	const json_t *input = json_object_get(one, "stdin");
+	const json_t *input = json_object_get(one, "stdin"), *killer = json_object_get(one, "killer");
 
 	p->program = json_text(one, "program", NULL);
 	p->stdin_text = json_text(input, "text", NULL);
@@ -92,6 +92,10 @@ static int parse_program(struct spec_process *p, const json_t *one, struct err *
 		return bad(e, "out of memory");
 	if (parse_env(json_object_get(one, "env"), &p->env) < 0)
 		return bad(e, "a program's environment");
+	p->killer = json_text(killer, "name", NULL);
+	p->ready = json_text(killer, "ready", NULL);
+	if (killer && (!p->killer || !p->ready))
+		return bad(e, "a killer without a name or without a text that says that it is ready");
 	return parse_streams(p, one, e);
 }
 
@@ -105,7 +109,7 @@ static int parse_process(struct spec *s, const json_t *one, struct err *e)
 	int r;
 
 	if (s->process_count == SPEC_PROCESSES_MAX)
-		return bad(e, "more than 64 processes");
+		return bad(e, "more than 65 processes");
 	s->process_count++;
 	p->name = json_text(one, "name", NULL);
 	p->adj_set = json_is_integer(adj);

@@ -5,6 +5,7 @@
 
 #include "harness/engine/settings.h"
 #include "harness/engine/triggers.h"
+#include "lib/clock.h"
 #include "lib/err.h"
 
 #include <jansson.h>
@@ -12,9 +13,11 @@
 #include <stdint.h>
 
 #define SPEC_VERSION       1
-#define SPEC_PROCESSES_MAX 64
+#define SPEC_PROCESSES_MAX 65 /* and a killer */
 #define SPEC_CGROUPS_MAX   32
-#define SPEC_CHANGES_MAX   256
+#define SPEC_READY_NS                                                                                        \
+	(60 * NS_PER_S) /* a killer has to say that it is ready: Python under an emulator, and its imports */
+#define SPEC_CHANGES_MAX 256
 
 /* Where what a process prints goes, and where its standard input comes from. */
 enum spec_streams {
@@ -32,7 +35,9 @@ struct spec_process {
 	const char *stdin_text; /* of exec; NULL: none, or the file */
 	const char *stdin_file;
 	enum spec_streams streams;
-	int group; /* index into cgroups, -1: the trial's own group */
+	const char *killer; /* what it is called, if it is the trial's killer; else NULL */
+	const char *ready;  /* what it prints when it is ready */
+	int group;          /* index into cgroups, -1: the trial's own group */
 	bool adj_set;
 	int adj;
 	bool old_adj; /* adj is an oom_adj, -17 to 15 */

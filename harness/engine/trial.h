@@ -47,6 +47,10 @@ struct trial_run {
 	unsigned int process_count; /* forked so far */
 	struct system_sampler system;
 	struct kmsg kmsg;
+	int signals;            /* killer.c: the trace of signals; -1: there is none */
+	char killer_group[512]; /* the killer's own, from the root of the hierarchy */
+	bool awaits_killer;     /* nobody else has been released */
+	uint64_t awaits_since_ns;
 	uint64_t ticks;
 	unsigned int reports;   /* of the kernel log, without a kill */
 	uint64_t log_until_ns;  /* the kernel log is read on the timer until then; 0: not now */
@@ -66,6 +70,9 @@ int trial_change(struct trial_run *t, const struct spec_change *c, const char *e
 
 /* Records the settings that the commit limit follows from; a change of one of them may change another. */
 void trial_note_settings(struct trial_run *t);
+
+/* Makes a group of the trial's that is none of the scenario's; its path from the root of the hierarchy. */
+int trial_own_group(struct trial_run *t, const char *name, char *ret_path, size_t room, struct err *e);
 
 /* loop.c: adds fd to the loop; 0 or -errno. */
 int trial_watch(struct trial_run *t, int fd, uint32_t events, enum trial_source source, unsigned int index);

@@ -47,23 +47,12 @@ const char *output_style(const char *verdict)
 	return verdicts[verdict_named(verdict)].style;
 }
 
-static void styled(FILE *out, const struct output_options *o, const char *style, const char *text)
+void output_styled(FILE *out, const struct output_options *o, const char *style, const char *text)
 {
 	if (o->colour)
 		fprintf(out, "\033[%sm%s\033[0m", style, text);
 	else
 		fputs(text, out);
-}
-
-/* Prints text with every line indented by two steps; a last newline is added. */
-static void indented(FILE *out, const char *text)
-{
-	while (*text) {
-		size_t len = strcspn(text, "\n");
-
-		fprintf(out, "    %.*s\n", (int)len, text);
-		text += len + (text[len] == '\n');
-	}
 }
 
 /* What one table is about: the results of one scenario. */
@@ -119,7 +108,7 @@ static void title(FILE *out, const struct part *p, const struct output_options *
 		place = here ? here : place;
 		kernel = its ? its : kernel;
 	}
-	styled(out, o, BOLD, p->scenario);
+	output_styled(out, o, BOLD, p->scenario);
 	if (place && !places)
 		fprintf(out, "  on %s", place);
 	if (kernel && !kernels)
@@ -332,84 +321,6 @@ static int references(FILE *out, const struct part *p, const struct output_optio
 	return failed ? -ENOMEM : 0;
 }
 
-/* "fail  scenario/cell (trial 2)" */
-static void heading(FILE *out, const json_t *result, const struct output_options *o)
-{
-	const struct verdict *verdict = &verdicts[verdict_of(result)];
-	const char *cell = json_text(result, "cell", "");
-	int64_t trial = json_number(result, "trial", 1);
-
-	fputc('\n', out);
-	styled(out, o, verdict->style, verdict->name);
-	fprintf(out, "  %s%s%s", json_text(result, "scenario", "?"), *cell ? "/" : "", cell);
-	if (trial > 1)
-		fprintf(out, " (trial %lld)", (long long)trial);
-}
-
-/* A number is given once more in its unit. */
-static void got(FILE *out, const json_t *value, const char *wanted)
-{
-	AUTO_FREE char *text = NULL;
-	char again[UNITS_TEXT_MAX];
-
-	if (json_is_string(value)) {
-		fputs(json_string_value(value), out);
-		return;
-	}
-	if (!value || json_is_null(value)) {
-		fputs("none", out);
-		return;
-	}
-	text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
-	fputs(text ? text : "?", out);
-	if (output_measure(value, wanted, again))
-		fprintf(out, " (%s)", again);
-}
-
-static void failures(FILE *out, const json_t *result, const struct output_options *o)
-{
-	const json_t *one;
-	size_t i;
-
-	heading(out, result, o);
-	fputc('\n', out);
-	json_array_foreach (json_object_get(result, "expectations"), i, one) {
-		const char *wanted = json_text(one, "wanted", "?");
-
-		if (strcmp(json_text(one, "verdict", ""), "fail") != 0)
-			continue;
-		fprintf(out, "    %s: got ", json_text(one, "that", "?"));
-		got(out, json_object_get(one, "got"), wanted);
-		fprintf(out, ", wanted %s  (%s)\n", wanted, json_text(one, "at", "?"));
-	}
-}
-
-static bool same_trouble(const json_t *a, const json_t *b)
-{
-	return verdict_of(a) == verdict_of(b) &&
-	       strcmp(json_text(a, "reason", ""), json_text(b, "reason", "")) == 0;
-}
-
-/* Why a cell was skipped or broke; said once for all that have the same reason. */
-static void trouble(FILE *out, const json_t *results, size_t index, const struct output_options *o)
-{
-	const json_t *result = json_array_get(results, index), *other;
-	size_t more = 0, i;
-
-	json_array_foreach (results, i, other) {
-		if (i == index || !same_trouble(result, other))
-			continue;
-		if (i < index)
-			return;
-		more++;
-	}
-	heading(out, result, o);
-	if (more)
-		fprintf(out, " and %zu more", more);
-	fputc('\n', out);
-	indented(out, json_text(result, "reason", "no reason given"));
-}
-
 /* "6 cells: 5 pass, 1 fail in 61.2s"; "3 cells of shard 1/2: 3 pass in 30s" */
 static void summary(FILE *out, const json_t *run, const json_t *results, const struct output_options *o)
 {
@@ -434,7 +345,7 @@ static void summary(FILE *out, const json_t *run, const json_t *results, const s
 		if (!counts[i])
 			continue;
 		fprintf(out, "%s%zu ", sep, counts[i]);
-		styled(out, o, verdicts[i].style, verdicts[i].name);
+		output_styled(out, o, verdicts[i].style, verdicts[i].name);
 		sep = ", ";
 	}
 	if (wall_ns > 0)
@@ -472,6 +383,8 @@ static int write_table(FILE *out, const json_t *run, const struct output_options
 		r = table(out, &p, o);
 		if (r == 0)
 			r = references(out, &p, o);
+		if (r == 0)
+			r = output_kills(out, results, p.scenario, o, o->width ? o->width : WIDTH_DEFAULT);
 		if (r < 0)
 			return r;
 	}
@@ -480,15 +393,7 @@ static int write_table(FILE *out, const json_t *run, const struct output_options
 		r = output_kernels(out, results, o, o->width ? o->width : WIDTH_DEFAULT);
 	if (r < 0)
 		return r;
-	json_array_foreach (results, i, result)
-		if (strcmp(verdicts[verdict_of(result)].name, "fail") == 0)
-			failures(out, result, o);
-	json_array_foreach (results, i, result) {
-		const char *name = verdicts[verdict_of(result)].name;
-
-		if (strcmp(name, "skip") == 0 || strcmp(name, "broken") == 0)
-			trouble(out, results, i, o);
-	}
+	output_failures(out, results, o);
 	summary(out, run, results, o);
 	return 0;
 }

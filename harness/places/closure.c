@@ -60,6 +60,7 @@ const struct closure_entry *closure_find(const struct closure *c, const char *pa
 static void free_entry(struct closure_entry *entry)
 {
 	free(entry->path);
+	free(entry->source);
 	free(entry->target);
 	free(entry);
 }
@@ -95,13 +96,23 @@ static int append(struct closure *c, struct closure_entry *entry)
 	return 0;
 }
 
+/* Is path the directory that stands for the root, or below it? Those above it are not. */
+static bool is_overlaid(const struct closure *c, const char *path)
+{
+	size_t len = strlen(c->overlay);
+
+	return len && strncmp(path, c->overlay, len) == 0 && (path[len] == '/' || !path[len]);
+}
+
 /* One name in a directory that is no link; target: of a link, else "". Once is enough. */
-static int add_entry(struct closure *c, const char *path, const struct stat *st, const char *target,
+static int add_entry(struct closure *c, const char *source, const struct stat *st, const char *target,
 		     struct err *e)
 {
+	bool overlaid = is_overlaid(c, source);
+	const char *path = overlaid ? source + strlen(c->overlay) : source;
 	struct closure_entry *entry;
 
-	if (closure_find(c, path))
+	if (!path[0] || closure_find(c, path))
 		return 0;
 	if (c->count == CLOSURE_ENTRIES_MAX)
 		return err_set(e, E2BIG, "more than %d files", CLOSURE_ENTRIES_MAX);
@@ -110,11 +121,13 @@ static int add_entry(struct closure *c, const char *path, const struct stat *st,
 	entry = calloc(1, sizeof(*entry));
 	if (entry)
 		*entry = (struct closure_entry){ .path = strdup(path),
+						 .source = overlaid ? strdup(source) : NULL,
 						 .target = target[0] ? strdup(target) : NULL,
 						 .mode = st->st_mode,
 						 .mtime_s = st->st_mtime,
 						 .bytes = S_ISREG(st->st_mode) ? (uint64_t)st->st_size : 0 };
-	if (entry && entry->path && (entry->target || !target[0]) && append(c, entry) == 0)
+	if (entry && entry->path && (entry->target || !target[0]) && (entry->source || !overlaid) &&
+	    append(c, entry) == 0)
 		return 0;
 	if (entry)
 		free_entry(entry);
@@ -190,7 +203,8 @@ static int add_path(struct closure *c, const char *path, char ret_real[PATH_LEN_
 			strcpy(s.here, next);
 		if (r < 0)
 			return err_errno(e, -r, "%s", next);
-		r = add_entry(c, next, &st, s.target, e);
+		if (is_overlaid(c, next) || !is_overlaid(c, path))
+			r = add_entry(c, next, &st, s.target, e);
 	}
 	if (r == 0)
 		strcpy(ret_real, s.here[0] ? s.here : "/");

@@ -18,7 +18,8 @@
 
 /* A directory, a file or a link (target is not NULL then). */
 struct closure_entry {
-	char *path; /* absolute; none of its directories is a link */
+	char *path;   /* absolute; none of its directories is a link */
+	char *source; /* where it is on this machine, if elsewhere; else NULL */
 	char *target;
 	mode_t mode;
 	int64_t mtime_s;
@@ -29,7 +30,12 @@ struct closure_entry {
 struct closure {
 	struct closure_entry **entries;
 	size_t count, room;
-	void *by_path;             /* tsearch(3) */
+	void *by_path; /* tsearch(3) */
+	/*
+	 * What is added from below this directory goes where it would be were this the root: packages that are unpacked
+	 * and not installed. "": none is.
+	 */
+	char overlay[PATH_LEN_MAX];
 	char loader[PATH_LEN_MAX]; /* of the last program, for libraries that are found by themselves */
 };
 

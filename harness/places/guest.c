@@ -135,7 +135,10 @@ static int guest_prepare(const json_t *spec, const struct place_options *o, stru
 	if (r < 0)
 		return r;
 	modules_free(&modules);
-	if (programs_wanted(spec) && (r = programs_image(spec, &bytes, why)) < 0)
+	r = programs_fetch(spec, why);
+	if (r == 0 && programs_wanted(spec))
+		r = programs_image(spec, &bytes, why);
+	if (r < 0)
 		return r;
 	if (!o->cold)
 		warn_of_cold_boots(spec);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "harness/places/guest_machine.h"
 
+#include "harness/engine/spec.h"
 #include "harness/places/guest.h"
 #include "harness/places/programs.h"
 #include "lib/json.h"
@@ -240,8 +241,9 @@ int guest_command_line(const json_t *spec, char ret[GUEST_APPEND_MAX], struct er
 uint64_t guest_deadline(const json_t *spec)
 {
 	const json_t *stop = json_object_get(spec, "stop");
-	uint64_t guest_ns =
-		(uint64_t)json_number(stop, "timeout", 0) + (uint64_t)json_number(stop, "settle", 0);
+	uint64_t guest_ns = (uint64_t)json_number(stop, "timeout", 0) +
+			    (uint64_t)json_number(stop, "settle", 0) +
+			    (programs_killer(spec) ? SPEC_READY_NS : 0);
 
 	return (BOOT_NS + guest_ns) * (guest_deterministic(spec) ? DETERMINISTIC_SLOWER : 1) + END_NS;
 }

@@ -138,6 +138,9 @@ static int host_can(const json_t *spec, const struct place_options *o, struct er
 	char parent[512];
 	int r;
 
+	if (programs_killer(spec))
+		return err_set(why, EOPNOTSUPP,
+			       "killer: it would kill processes of this machine: use --place guest");
 	r = cg_init(&sys, why);
 	if (r == 0)
 		r = parent_group(&sys, o, parent, sizeof(parent), why);

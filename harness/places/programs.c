@@ -2,6 +2,7 @@
 #include "harness/places/programs.h"
 
 #include "guest/devices.h"
+#include "guest/killers.h"
 #include "harness/places/closure.h"
 #include "harness/places/executable.h"
 #include "harness/places/fsdax.h"
@@ -45,6 +46,45 @@ bool programs_wanted(const json_t *spec)
 	return false;
 }
 
+const json_t *programs_killer(const json_t *spec)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach (json_object_get(spec, "processes"), i, one)
+		if (json_object_get(one, "killer"))
+			return one;
+	return NULL;
+}
+
+/* Of a process that is a killer from packages; else NULL. */
+static const struct killer *packaged(const json_t *process)
+{
+	const json_t *killer = json_object_get(process, "killer");
+
+	return json_flag(killer, "packages", false) ? killer_find(json_text(killer, "name", "")) : NULL;
+}
+
+int programs_fetch(const json_t *spec, struct err *why)
+{
+	static json_t *failed; /* name: why */
+	const struct killer *k = packaged(programs_killer(spec));
+	struct err e = ERR_INIT;
+	char root[PATH_LEN_MAX];
+	const char *said;
+
+	if (!k)
+		return 0;
+	said = json_text(failed, k->name, NULL);
+	if (!said && killer_ensure(k, root, &e) == 0)
+		return 0;
+	if (!failed)
+		failed = json_object();
+	if (!said)
+		json_object_set_new(failed, k->name, json_string(e.text));
+	return err_set(why, EOPNOTSUPP, "%s", said ? said : e.text);
+}
+
 int programs_there(const json_t *spec, struct err *why)
 {
 	const json_t *one;
@@ -71,8 +111,8 @@ int programs_fit(const json_t *spec, int kernel_bits, struct err *why)
 		const char *program = json_text(one, "program", NULL);
 		const char *list = json_text(json_object_get(one, "env"), "PATH", "");
 
-		/* What cannot be read is said when the image is made: that is no skip. */
-		if (program && executable_bits(program, list, NULL) > kernel_bits)
+		/* What cannot be read is said when the image is made: that is no skip. Packages are those for amd64. */
+		if (program && (packaged(one) ? 64 : executable_bits(program, list, NULL)) > kernel_bits)
 			return err_set(why, EOPNOTSUPP,
 				       "processes.%s: %s is a 64-bit program, the kernel has 32 bits",
 				       json_text(one, "name", ""), program);
@@ -102,8 +142,40 @@ static bool is_device(const char *path)
 	return stat(path, &st) == 0 && S_ISCHR(st.st_mode);
 }
 
+/* "LD_LIBRARY_PATH=...": a package's libraries, so that those of this machine do not stand in for them. */
+static char *library_path(const char *root)
+{
+	char *text;
+
+	return asprintf(&text,
+			"LD_LIBRARY_PATH=%s/usr/lib/x86_64-linux-gnu:%s/usr/lib/x86_64-linux-gnu/systemd",
+			root, root) < 0
+		       ? NULL
+		       : text;
+}
+
+/* All that its packages hold, each file at its own path, and what of this machine's those need. */
+static int gather_packages(struct closure *c, const struct killer *k, const char *const env[], struct err *e)
+{
+	AUTO_FREE char *libraries = NULL;
+	const char *with[] = { env[0], NULL, NULL };
+	char program[PATH_LEN_MAX];
+	int r = killer_ensure(k, c->overlay, e);
+
+	libraries = r < 0 ? NULL : library_path(c->overlay);
+	if (!libraries || path_format(program, "%s%s", c->overlay, k->program) < 0)
+		return r < 0 ? r : err_errno(e, ENOMEM, "killer %s", k->name);
+	with[1] = libraries;
+	r = closure_program(c, program, with, e);
+	if (r == 0)
+		r = closure_file(c, c->overlay, with, e);
+	c->overlay[0] = 0;
+	return r;
+}
+
 static int gather_one(struct closure *c, const json_t *process, struct err *e)
 {
+	const struct killer *k = packaged(process);
 	const char *input = json_text(json_object_get(process, "stdin"), "file", NULL);
 	const json_t *file;
 	char *env[ENV_MAX + 1];
@@ -112,7 +184,9 @@ static int gather_one(struct closure *c, const json_t *process, struct err *e)
 
 	if (r < 0)
 		err_errno(e, -r, "env");
-	if (r == 0)
+	if (r == 0 && k)
+		r = gather_packages(c, k, (const char *const *)env, e);
+	if (r == 0 && (!k || k->helper[0]))
 		r = closure_program(c, json_text(process, "program", ""), (const char *const *)env, e);
 	if (r == 0 && input && !is_device(input))
 		r = closure_file(c, input, (const char *const *)env, e);
@@ -205,7 +279,7 @@ static void tell(FILE *to, const struct closure_entry *entry)
 	word(to, dir);
 	fputs(S_ISDIR(entry->mode) ? "\nmkdir" : entry->target ? "\nsymlink" : "\nwrite", to);
 	if (S_ISREG(entry->mode))
-		word(to, entry->path);
+		word(to, entry->source ? entry->source : entry->path);
 	word(to, name);
 	if (entry->target)
 		word(to, entry->target);
@@ -296,9 +370,10 @@ static char *key_of(const json_t *spec)
 	json_array_foreach (json_object_get(spec, "processes"), i, one)
 		if (json_object_get(one, "program"))
 			json_array_append_new(
-				all, json_pack("[O?, O?, O?, O?]", json_object_get(one, "program"),
-					       json_object_get(one, "env"), json_object_get(one, "stdin"),
-					       json_object_get(one, "files")));
+				all,
+				json_pack("[O?, O?, O?, O?, O?]", json_object_get(one, "program"),
+					  json_object_get(one, "env"), json_object_get(one, "stdin"),
+					  json_object_get(one, "files"), json_object_get(one, "killer")));
 	text = json_dumps(all, JSON_COMPACT);
 	json_decref(all);
 	return text;

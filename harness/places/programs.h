@@ -14,6 +14,15 @@
 /* Does any of its processes have a program of its own? */
 bool programs_wanted(const json_t *spec);
 
+/* The process that is the spec's killer; NULL: it has none. */
+const json_t *programs_killer(const json_t *spec);
+
+/*
+ * Fetches what its killer is made of, if it is not in the cache: 0, or -EOPNOTSUPP with the reason. It is tried once
+ * for each killer.
+ */
+int programs_fetch(const json_t *spec, struct err *why);
+
 /* 0, or -EOPNOTSUPP with the reason: a malloc library that is not installed, and the package that brings it. */
 int programs_there(const json_t *spec, struct err *why);
 

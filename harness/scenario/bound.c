@@ -3,6 +3,7 @@
 #include "harness/scenario/bound.h"
 
 #include "harness/scenario/groups.h"
+#include "harness/scenario/killer.h"
 #include "harness/scenario/processes.h"
 #include "lib/files.h"
 #include "lib/units.h"
@@ -127,7 +128,7 @@ static bool process_metric_ok(struct binder *b, const char *text, enum metric_un
 	}
 	snprintf(name, sizeof(name), "%.*s", (int)(dot - text < 63 ? dot - text : 63), text);
 	process_names(b, names);
-	if (!name_find(name, names, sizeof(names[0])))
+	if (!name_find(name, names, sizeof(names[0])) && (strcmp(name, KILLER_NAME) != 0 || !killer_given(b)))
 		return name_unknown("process", name, names, why);
 	if (name_find(dot + 1, b->known->process_metrics, sizeof(*b->known->process_metrics)))
 		m = NULL;

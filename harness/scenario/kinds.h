@@ -29,6 +29,9 @@ extern const struct kind kind_trigger, kind_process_ref;
 /* harness/scenario/programs.c */
 extern const struct kind kind_exec, kind_env_value, kind_stdin, kind_path, kind_malloc;
 
+/* harness/scenario/killer.c */
+extern const struct kind kind_killer;
+
 /* harness/scenario/expect.c */
 extern const struct kind kind_expects, kind_expect, kind_metric, kind_is, kind_bound, kind_where;
 

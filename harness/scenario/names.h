@@ -4,6 +4,7 @@
 #define OOMLAB_SCENARIO_NAMES_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /* What a metric counts, and so how an expectation about it is written. */
@@ -48,6 +49,16 @@ struct allocator_name {
 	const char *package; /* that brings it here; NULL: it is here */
 };
 
+/* A user-space killer that is known by name. */
+struct killer_name {
+	const char *name; /* NULL ends the list */
+	const char *program,
+		*helper; /* as guest/killers.def has them; a program of ours by its path; helper NULL: none */
+	const char *ready;
+	const char *const *arguments; /* NULL-terminated */
+	bool packages;                /* its program is in packages, below a root of their own */
+};
+
 struct names {
 	const struct stressor_name *stressors; /* all lists end with NULL */
 	const char *const *outcomes;
@@ -57,6 +68,7 @@ struct names {
 	const struct metric_name *trial_metrics; /* those without a dot */
 	const struct cgroup_key_name *cgroup_keys;
 	const struct allocator_name *allocators;
+	const struct killer_name *killers;
 	const char *malloc_program; /* the stressors as a program that can be given one */
 	const json_t *profiles;     /* of limits, as profiles_read() gives them; NULL: there are none */
 	/*

@@ -2,6 +2,7 @@
 /* Processes: their names and what they run. */
 #include "harness/scenario/processes.h"
 
+#include "harness/scenario/killer.h"
 #include "harness/scenario/kinds.h"
 #include "harness/scenario/programs.h"
 #include "harness/scenario/settings.h"
@@ -19,7 +20,8 @@
 #define WORDS_MAX    64
 
 /* They begin the names of metrics. */
-static const char *const reserved[] = { "victim", "kills", "system", "cgroup", "oracle", NULL };
+static const char *const reserved[] = { "victim", "kills",      "system",    "cgroup",
+					"oracle", "first_kill", KILLER_NAME, NULL };
 
 static bool process_name_ok(struct binder *b, const char *name, char why[WHY_MAX])
 {

@@ -199,6 +199,8 @@ static json_t *make_spec(json_t *cell, const char *id, json_t *axes)
 	json_object_set_new(spec, "axes", axes);
 	for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
 		json_object_set(spec, parts[i], json_object_get(cell, parts[i]));
+	if (json_is_object(json_object_get(cell, "killer")))
+		json_array_append(json_object_get(spec, "processes"), json_object_get(cell, "killer"));
 	return spec;
 }
 

@@ -103,6 +103,33 @@ static void test_elf(void **state)
 		assert_true(strcmp(f->c.entries[i - 1]->path, f->c.entries[i]->path) < 0);
 }
 
+/* Packages that are unpacked and not installed: their files are at the paths that they have when they are. */
+static void test_overlay(void **state)
+{
+	struct fixture *f = *state;
+	const struct closure_entry *found;
+	char root[PATH_LEN_MAX];
+
+	path_format(root, "%s/root", f->dir);
+	assert_int_equal(dir_make(in_dir(f, "root/opt/it"), &f->e), 0);
+	assert_int_equal(symlink("run", in_dir(f, "root/opt/it/link")), 0);
+	strcpy(f->c.overlay, root);
+	assert_int_equal(closure_program(&f->c, script(f, "root/opt/it/run", "#!/bin/sh\n"), plain, &f->e),
+			 0);
+	assert_int_equal(closure_file(&f->c, root, plain, &f->e), 0);
+	f->c.overlay[0] = 0;
+	found = closure_find(&f->c, "/opt/it/run");
+	assert_non_null(found);
+	assert_string_equal(found->source, in_dir(f, "root/opt/it/run"));
+	assert_string_equal(closure_find(&f->c, "/opt/it/link")->target, "run");
+	/* What it needs is this machine's; where the packages lie on it is nowhere. */
+	found = ending(&f->c, "/libc.so.6");
+	assert_non_null(found);
+	assert_null(found->source);
+	assert_null(closure_find(&f->c, f->dir));
+	assert_null(closure_find(&f->c, root));
+}
+
 /* A path through links: each of them, and what it leads to, by names without links. */
 static void test_links(void **state)
 {
@@ -373,6 +400,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_elf, make_dir, drop_dir),
+		cmocka_unit_test_setup_teardown(test_overlay, make_dir, drop_dir),
 		cmocka_unit_test_setup_teardown(test_links, make_dir, drop_dir),
 		cmocka_unit_test_setup_teardown(test_scripts, make_dir, drop_dir),
 		cmocka_unit_test_setup_teardown(test_missing_library, make_dir, drop_dir),

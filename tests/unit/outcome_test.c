@@ -29,8 +29,11 @@
 #define DONE(name)        EXIT(name, "'exit_code': 0, 'ended_by': null, 'phase': 'done'")
 #define AS_ONE(group)                                                                                        \
 	"{'event': 'set', 'cgroup': '" group "', 'key': 'memory.oom.group', 'wanted': '1', 'got': '1'}"
-#define NO_LOG "{'event': 'no-kernel-log', 'reason': 'Permission denied'}"
-#define LOST   "{'event': 'end', 'reason': 'all processes ended', 'kernel_log_lost': 2}"
+#define SIGNALLED(name, number)                                                                              \
+	"{'event': 'signal', 'process': '" name "', 'pid': 91, 'signal': " number ", 'sender': 'killer'}"
+#define NO_TRACE "{'event': 'no-signal-trace', 'reason': 'No such file or directory'}"
+#define NO_LOG   "{'event': 'no-kernel-log', 'reason': 'Permission denied'}"
+#define LOST     "{'event': 'end', 'reason': 'all processes ended', 'kernel_log_lost': 2}"
 
 struct story {
 	const char *about;
@@ -159,6 +162,18 @@ static void ends(void **state)
 		  "hog=oom-killed", "hog", NULL },
 		{ "no room in a mapping", 2, HOG, 0, 0, 0, END("'signal': 7, 'phase': 'run'"), "hog=sigbus",
 		  "", NULL },
+		{ "by a killer", 2, HOG, 0, 0, 0, { SIGNALLED("hog", "15"), EXIT("hog", "'signal': 15") },
+		  "hog=killer", "", NULL },
+		{ "by a killer that asked it to go", 2, HOG, 0, 0, 0, { SIGNALLED("hog", "15"), DONE("hog") },
+		  "hog=killer", "", NULL },
+		{ "a killer killed another", 2, HOG ", " HELPER, 0, 0, 0, { SIGNALLED("helper", "9"), DONE("hog") },
+		  "hog=exited helper=null", "", NULL },
+		{ "a killer, and then the kernel", 2, HOG, 1, 0, 0,
+		  { SIGNALLED("hog", "15"), KILL("hog"), EXIT("hog", "'signal': 15") }, "hog=oom-killed", "hog", NULL },
+		{ "a killer hurried and the trial was over", 2, HOG, 0, 0, 0,
+		  { SIGNALLED("hog", "15"), EXIT("hog", "'signal': 9, 'ended_by': 'timeout'") }, "hog=timeout", "", NULL },
+		{ "a killer, and nobody could see", 2, HOG, 0, 0, 0, { NO_TRACE, SIGKILLED("hog") }, "hog=killer", "", NULL },
+		{ "nobody could see, and nothing happened", 2, HOG, 0, 0, 0, { NO_TRACE, DONE("hog") }, "hog=exited", "", NULL },
 		{ "out of time", 2, HOG, 0, 0, 0, END("'signal': 9, 'ended_by': 'timeout', 'phase': 'hold'"),
 		  "hog=timeout", "", NULL },
 		{ "stopped with the trial", 2, HOG, 0, 0, 0, END("'signal': 9, 'ended_by': 'stop'"),

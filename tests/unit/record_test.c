@@ -51,7 +51,7 @@ static void samples_become_series(void **state)
 	assert_int_equal(r.rows[SAMPLE_CGROUP], 0);
 	assert_null(record_series(&r, SAMPLE_SYSTEM, 0, "d"));
 	assert_null(record_series(&r, SAMPLE_SYSTEM, 1, "a"));
-	assert_null(record_series(&r, SAMPLE_PROCESS, 64, "rss"));
+	assert_null(record_series(&r, SAMPLE_PROCESS, 65, "rss"));
 	assert_null(record_series(&r, SAMPLE_CGROUP, 0, "rss"));
 	record_free(&r);
 }

@@ -51,6 +51,14 @@ static const struct allocator_name known_allocators[] = { { "glibc", NULL, NULL 
 							  { "gone", NULL, "libgone" },
 							  { NULL, NULL, NULL } };
 
+static const char *const known_arguments[] = { "-r", NULL };
+static const char *const known_no_arguments[] = { NULL };
+static const struct killer_name known_killers[] = {
+	{ "quick", "/usr/bin/quick", NULL, "go", known_arguments, true },
+	{ "helped", "/lib/helped", "/b/helper", "on", known_no_arguments, true },
+	{ NULL, NULL, NULL, NULL, NULL, false }
+};
+
 static int runs_checked;
 
 /* Refuses what has --bad in it. */
@@ -87,6 +95,7 @@ static struct names known = {
 	.trial_metrics = known_trial_metrics,
 	.cgroup_keys = known_cgroup_keys,
 	.allocators = known_allocators,
+	.killers = known_killers,
 	.malloc_program = "/bin/stress-malloc",
 	.check_run = known_check_run,
 	.check_kernel = known_check_kernel,

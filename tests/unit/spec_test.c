@@ -73,6 +73,8 @@ static void program(void **state)
 		"[{'name': 'p', 'exec': [1], 'program': '/a'}]",
 		"[{'name': 'p', 'exec': ['a'], 'program': '/a', 'env': {'A': 1}}]",
 		"[{'name': 'p', 'exec': ['a'], 'program': '/a', 'streams': 'mine'}]",
+		"[{'name': 'p', 'exec': ['a'], 'program': '/a', 'killer': {'name': 'a'}}]",
+		"[{'name': 'p', 'exec': ['a'], 'program': '/a', 'killer': {'ready': 'a'}}]",
 	};
 	json_t *value = json(least);
 	struct spec s;
@@ -353,7 +355,7 @@ static void limits(void **state)
 		unsigned int max;
 		const char *why;
 	} rows[] = {
-		{ "processes", "{'name': 'p', 'run': ['x']}", 64, "64 processes" },
+		{ "processes", "{'name': 'p', 'run': ['x']}", 65, "65 processes" },
 		{ "cgroups", "{'path': 'a', 'set': {}}", 32, "32 cgroups" },
 		{ "faults", "{'at': 1, 'set': [{'sysctl': 'a', 'value': ''}]}", 256, "256 values" },
 	};
