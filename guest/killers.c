@@ -60,20 +60,42 @@ static int fetch(const struct killer *k, const char *dir, struct err *e)
 	return script_run(&s, e);
 }
 
+/* Where it is in the cache, and the file there that says it is whole: a line "PACKAGE VERSION" for each. */
+static int cached_at(const struct killer *k, char ret_dir[PATH_LEN_MAX], char ret_marker[PATH_LEN_MAX],
+		     struct err *e)
+{
+	char name[64];
+	int r;
+
+	snprintf(name, sizeof(name), "killers/%s", k->name);
+	r = paths_cache(name, ret_dir);
+	if (r == 0)
+		r = path_format(ret_marker, "%s/package", ret_dir);
+	return r < 0 ? err_errno(e, -r, "the cache directory") : 0;
+}
+
+void killer_version(const struct killer *k, char ret[KILLER_VERSION_MAX])
+{
+	char dir[PATH_LEN_MAX], marker[PATH_LEN_MAX];
+	AUTO_FREE char *text = NULL;
+
+	ret[0] = 0;
+	if (k->packages[0] && cached_at(k, dir, marker, NULL) == 0 &&
+	    file_read(marker, 1u << 16, &text, NULL, NULL) == 0)
+		snprintf(ret, KILLER_VERSION_MAX, "%.*s", (int)strcspn(text, "\n"), text);
+}
+
 int killer_ensure(const struct killer *k, char ret_root[PATH_LEN_MAX], struct err *e)
 {
-	char name[64], dir[PATH_LEN_MAX], marker[PATH_LEN_MAX];
+	char dir[PATH_LEN_MAX], marker[PATH_LEN_MAX];
 	int r;
 
 	ret_root[0] = 0;
 	if (!k->packages[0])
 		return 0;
-	snprintf(name, sizeof(name), "killers/%s", k->name);
-	r = paths_cache(name, dir);
-	if (r == 0)
-		r = path_format(marker, "%s/package", dir);
+	r = cached_at(k, dir, marker, e);
 	if (r < 0)
-		return err_errno(e, -r, "the cache directory");
+		return r;
 	if (access(marker, R_OK) < 0)
 		r = fetch(k, dir, e);
 	return r < 0 ? r : path_format(ret_root, "%s/root", dir);

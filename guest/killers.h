@@ -12,6 +12,7 @@
 
 #define KILLERS_SUITE        "bookworm"
 #define KILLER_ARGUMENTS_MAX 4
+#define KILLER_VERSION_MAX   128
 
 struct killer {
 	const char *name; /* NULL ends the list */
@@ -25,6 +26,9 @@ const struct killer *killers(void);
 
 /* By its name; NULL: unknown. */
 const struct killer *killer_find(const char *name);
+
+/* "earlyoom 1.7-1+b1", the package that has it as it was fetched; "" where it was not, or is our own. */
+void killer_version(const struct killer *k, char ret[KILLER_VERSION_MAX]);
 
 /*
  * Fetches its packages if they are not in the cache, with progress on standard error, and says below which directory

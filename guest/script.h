@@ -5,7 +5,7 @@
 
 #include "lib/err.h"
 
-#define SCRIPT_ARGUMENTS_MAX 9
+#define SCRIPT_ARGUMENTS_MAX 24
 
 struct script {
 	const char *name;                                /* of the helper program: "fetch" */

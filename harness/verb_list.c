@@ -164,8 +164,13 @@ static int list_killers(json_t *list, struct err *e)
 	const struct killer *k;
 
 	(void)e;
-	for (k = killers(); k->name; k++)
-		add(list, k->name, k->about);
+	for (k = killers(); k->name; k++) {
+		char about[512], version[KILLER_VERSION_MAX];
+
+		killer_version(k, version);
+		snprintf(about, sizeof(about), "%s%s%s", k->about, version[0] ? "; fetched: " : "", version);
+		add(list, k->name, about);
+	}
 	return 0;
 }
 
