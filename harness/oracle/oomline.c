@@ -15,6 +15,9 @@
  *   [   12.345678] host kernel: text             journalctl -o short-monotonic
  *   {..., "MESSAGE":"text", ...}                 journalctl -o json, and what keeps containers' output: "log", "message"
  *   > [   12.345678] text                        quoted in a mail
+ *   [2025-11-22 07:44:01] [   12.345678] text    a console that somebody stamped; likewise "[...]: text"
+ *   11-22 07:44:01.123     0     0 W         : text   logcat -b kernel
+ *   2025-11-22,host,kernel,"text"                columns of an export
  *   kern.log:12:Nov 22 07:44:01 host kernel: text   what grep or another collector has put in front, up to the
  *                                                kernel's stamp or name
  */
@@ -24,6 +27,7 @@
 
 #include <string.h>
 
+#define LAYERS_MAX  3
 #define FOREIGN_MAX 200 /* bytes that somebody else may have put in front */
 
 static bool month_or_day(struct span *s)
@@ -95,6 +99,22 @@ static void skip_facility(struct span *s)
 	*s = t;
 }
 
+/* "2025-11-22 07:44:01.123+01:00", "07:44:01" */
+static bool is_clock(struct span t)
+{
+	bool clock = false;
+	size_t digits;
+
+	while (t.at < t.end) {
+		digits = span_skip_digits(&t);
+		clock = clock || (digits == 2 && span_len(t) >= 3 && t.at[0] == ':' &&
+				  span_is_digit(t.at[1]) && span_is_digit(t.at[2]));
+		if (t.at < t.end && !span_skip_one(&t, "-:.,+TZ "))
+			return false;
+	}
+	return clock;
+}
+
 /* "   12.345678", "   12.345678 <    0.000012>" of dmesg -d, "  +0.000012", "Sat Nov 22 07:44:01 2025" or "Nov22 07:44"; not "  1234" of a task table */
 static bool is_time(struct span t)
 {
@@ -104,6 +124,8 @@ static bool is_time(struct span t)
 			;
 		return t.at == t.end;
 	}
+	if (is_clock(t))
+		return true;
 	span_skip(&t, "+");
 	return span_skip_digits(&t) && span_skip(&t, ".") && span_skip_digits(&t) && t.at == t.end;
 }
@@ -131,6 +153,7 @@ static bool skip_stamp(struct span *s)
 		if (span_skip_one(&caller, "TC") && span_skip_digits(&caller) && span_skip(&caller, "]"))
 			t = caller;
 	}
+	span_skip(&t, ":");
 	span_skip(&t, " ");
 	*s = t;
 	return true;
@@ -178,7 +201,7 @@ static bool skip_syslog_date(struct span *s)
 	return true;
 }
 
-/* "kernel: ", "kernel[0]: ", "kernel - - - " of RFC 5424 */
+/* "kernel: ", "kernel[0]: ", "kernel - - - " of RFC 5424, a column of its own before one in quotes */
 static bool skip_kernel(struct span *s)
 {
 	struct span t = *s;
@@ -187,7 +210,8 @@ static bool skip_kernel(struct span *s)
 		return false;
 	if (span_skip(&t, "[") && !(span_skip_digits(&t) && span_skip(&t, "]")))
 		return false;
-	if (!span_skip(&t, ": ") && !span_skip(&t, " - - - "))
+	if (!span_skip(&t, ": ") && !span_skip(&t, " - - - ") && !span_skip(&t, "\",\"") &&
+	    !span_skip(&t, ",\"") && !span_skip(&t, "\t"))
 		return false;
 	*s = t;
 	return true;
@@ -223,7 +247,9 @@ static void skip_foreign(struct span *s)
 	for (; t.at < t.end && t.at - s->at < FOREIGN_MAX; t.at++) {
 		named = named && *t.at != '(';
 		if (skip_stamp(&t) ||
-		    (named && (t.at == s->at || span_is_one(t.at[-1], " \t:|")) && skip_kernel(&t))) {
+		    (named && (t.at == s->at || span_is_one(t.at[-1], " \t:|,\"")) && skip_kernel(&t))) {
+			if (t.at < t.end && t.at[-1] == '"' && t.end[-1] == '"')
+				t.end--;
 			skip_stamp(&t);
 			*s = t;
 			return;
@@ -261,9 +287,68 @@ static bool json_message(struct span *s)
 	return false;
 }
 
+/* "11-22 07:44:01.123     0     0 W         : ", without a tag: what has one says whose it is. */
+static bool skip_logcat(struct span *s)
+{
+	struct span t = *s;
+	int i;
+
+	if (span_skip_digits(&t) != 2 || !span_skip(&t, "-") || span_skip_digits(&t) != 2 ||
+	    !span_skip(&t, " ") || span_skip_digits(&t) != 2 || !span_skip(&t, ":"))
+		return false;
+	while (span_skip_digits(&t) || span_skip_one(&t, ":."))
+		;
+	for (i = 0; i < 2; i++) {
+		span_skip_spaces(&t);
+		if (!span_skip_digits(&t))
+			return false;
+	}
+	if (!span_skip(&t, " ") || !span_skip_one(&t, "VDIWEF"))
+		return false;
+	span_skip_spaces(&t);
+	if (!span_skip(&t, ": "))
+		return false;
+	*s = t;
+	return true;
+}
+
+enum layer {
+	NAKED,
+	LAYER,
+	OPEN_LAYER, /* what is left may begin with anything */
+};
+
+/* Takes off one layer. */
+static enum layer undress(struct span *s)
+{
+	const char *start = s->at;
+	bool open = false;
+
+	skip_level(s);
+	skip_facility(s);
+	if (skip_syslog_date(s)) {
+		if (skip_host_and_kernel(s))
+			skip_stamp(s);
+		else if (!skip_stamp(s))
+			s->at = s->end; /* another program's */
+	} else if (skip_iso_date(s)) {
+		if (skip_host_and_kernel(s))
+			skip_stamp(s);
+		else
+			open = true;
+	} else if (skip_stamp(s)) {
+		skip_host_and_kernel(s);
+	} else {
+		open = !skip_logcat(s);
+	}
+	return s->at == start ? NAKED : open ? OPEN_LAYER : LAYER;
+}
+
 const char *oom_line_message(const char *line, size_t len, size_t *ret_len)
 {
 	struct span s = { line, line + len };
+	enum layer layer, outer = NAKED;
+	int layers = 0;
 
 	while (s.at < s.end && (s.end[-1] == '\r' || s.end[-1] == '\n'))
 		s.end--;
@@ -273,23 +358,10 @@ const char *oom_line_message(const char *line, size_t len, size_t *ret_len)
 		json_message(&s);
 		while (span_skip(&s, "> "))
 			;
-		skip_level(&s);
-		skip_facility(&s);
-		if (skip_syslog_date(&s)) {
-			if (skip_host_and_kernel(&s))
-				skip_stamp(&s);
-			else
-				s.at = s.end; /* another program's */
-		} else if (skip_iso_date(&s)) {
-			if (skip_host_and_kernel(&s))
-				skip_stamp(&s);
-			else
-				skip_foreign(&s);
-		} else if (skip_stamp(&s)) {
-			skip_host_and_kernel(&s);
-		} else {
+		while (layers++ < LAYERS_MAX && (layer = undress(&s)) != NAKED)
+			outer = layer;
+		if (outer != LAYER)
 			skip_foreign(&s);
-		}
 	}
 	*ret_len = span_len(s);
 	return s.at;
