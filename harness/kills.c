@@ -111,6 +111,8 @@ json_t *kills_list(const struct record *r, const json_t *spec, const struct blac
 				 (json_int_t)t_ns - release_ns);
 		if (!kill)
 			continue;
+		if (json_object_get(event, "child_of"))
+			json_object_set(kill, "child_of", json_object_get(event, "child_of"));
 		add_left(kill, r, box, t_ns);
 		insert(list, kill);
 	}

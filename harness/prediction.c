@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "harness/prediction.h"
 
+#include "harness/engine/spec.h"
 #include "harness/oracle/explain.h"
-#include "lib/idlist.h"
+#include "harness/prediction_scope.h"
 #include "lib/json.h"
 #include "lib/units.h"
 
@@ -11,7 +12,8 @@
 #include <string.h>
 
 #define PAGE_BYTES     4096
-#define CANDIDATES_MAX 64
+#define CANDIDATES_MAX (SPEC_PROCESSES_MAX + SPEC_CHILDREN_MAX)
+#define LABEL_MAX      64
 /*
  * What a thread has counted and not yet told (SPLIT_RSS_COUNTING, percpu_counter) neither a sample nor the OOM killer
  * sees, but it may be told between the two: so much of each of two processes that something was counted of lately.
@@ -21,7 +23,7 @@
 #define SPURT 1.5
 
 struct candidate {
-	const char *process;
+	char label[LABEL_MAX]; /* "tree", "tree/81" */
 	const char *group; /* in which the kernel looks at it: its own where a memcg's limit fired, else "" */
 	size_t index;      /* in the order in which processes were made, and the kernel looks at them */
 	int64_t points;
@@ -112,141 +114,6 @@ static int64_t pages(int64_t bytes)
 	return bytes < 0 ? -1 : bytes / PAGE_BYTES;
 }
 
-/* The value that a limit of a group had at last before the kill; -1: none was set, or it is no number. */
-static int64_t limit_of(const struct record *r, const char *group, const char *key, uint64_t before_ns)
-{
-	int64_t found = -1;
-	json_t *one;
-	size_t i;
-
-	json_array_foreach (r->events, i, one) {
-		const char *event = json_text(one, "event", "");
-		uint64_t bytes;
-
-		if ((uint64_t)json_number(one, "t_ns", 0) > before_ns)
-			break;
-		if ((strcmp(event, "set") != 0 && strcmp(event, "fault") != 0) ||
-		    strcmp(json_text(one, "cgroup", ""), group) != 0 ||
-		    strcmp(json_text(one, "key", ""), key) != 0)
-			continue;
-		bytes = strtoull(json_text(one, "got", "max"), NULL, 10);
-		found = bytes ? (int64_t)bytes : json_text(one, "got", "m")[0] == '0' ? 0 : -1;
-	}
-	return found;
-}
-
-/* "/oomlab/app/x" of the log as "app/x" of the scenario; "" for the trial's own group and above; NULL: elsewhere. */
-static const char *group_in(const struct record *r, const char *logged)
-{
-	const char *found = NULL;
-	size_t longest = 0, i;
-	json_t *one;
-
-	json_array_foreach (r->events, i, one) {
-		const char *path = json_text(one, "path", ""), *end = logged + strlen(logged);
-		size_t len = strlen(path);
-
-		if (strcmp(json_text(one, "event", ""), "cgroup") != 0 || len < longest ||
-		    (size_t)(end - logged) <= len || strcmp(end - len, path) != 0 ||
-		    end[-(ptrdiff_t)len - 1] != '/')
-			continue;
-		found = json_text(one, "cgroup", "");
-		longest = len;
-	}
-	return found;
-}
-
-static int64_t system_total(const struct record *r, const char *column)
-{
-	const struct series *s = record_series(r, SAMPLE_SYSTEM, 0, column);
-
-	return s && s->last != BB_MISSING ? s->last : 0;
-}
-
-/* As mem_cgroup_get_max() and constrained_alloc() have it; how large the nodes of a cpuset or mempolicy are the report says. */
-static struct oom_scope scope_of(const struct record *r, const json_t *kill, const struct oom_report *report,
-				 const char *limit_group)
-{
-	const char *constraint = json_text(kill, "constraint", "");
-	struct oom_scope scope = { -1, PAGE_BYTES, false };
-	uint64_t t_ns = (uint64_t)json_number(kill, "t_ns", 0);
-	int64_t swap = system_total(r, "meminfo.SwapTotal"), most, swap_most;
-
-	if (report && (!strcmp(constraint, "cpuset") || !strcmp(constraint, "mempolicy")))
-		scope = oom_scope_of(report);
-	if (scope.total_pages >= 0)
-		return scope;
-	if (strcmp(constraint, "memcg") != 0) {
-		scope.total_pages = (system_total(r, "meminfo.MemTotal") + swap) / PAGE_BYTES;
-		return scope;
-	}
-	most = limit_group ? limit_of(r, limit_group, "memory.max", t_ns) : -1;
-	swap_most = limit_group ? limit_of(r, limit_group, "memory.swap.max", t_ns) : -1;
-	if (most >= 0)
-		scope.total_pages =
-			(most + (swap_most >= 0 && swap_most < swap ? swap_most : swap)) / PAGE_BYTES;
-	return scope;
-}
-
-static bool below(const char *path, const char *group)
-{
-	size_t len = strlen(group);
-
-	return !len || (!strncmp(path, group, len) && (!path[len] || path[len] == '/'));
-}
-
-static bool share_a_node(const char *a, const char *b)
-{
-	struct idlist x, y;
-	unsigned int id;
-
-	if (idlist_parse(a, &x) < 0 || idlist_parse(b, &y) < 0)
-		return true;
-	for (id = 0; id < IDLIST_MAX; id++)
-		if (idlist_has(&x, id) && idlist_has(&y, id))
-			return true;
-	return false;
-}
-
-/* The nodes that a group may have, its own or those of one above it; NULL: all. */
-static const char *nodes_of(const struct record *r, const char *group)
-{
-	const char *found = NULL;
-	size_t longest = 0, i;
-	json_t *one;
-
-	json_array_foreach (r->events, i, one) {
-		const char *told = json_text(one, "cgroup", "");
-
-		if (strcmp(json_text(one, "event", ""), "set") != 0 ||
-		    strcmp(json_text(one, "key", ""), "cpuset.mems") != 0 || !told[0] ||
-		    !below(group, told) || strlen(told) < longest)
-			continue;
-		found = json_text(one, "got", NULL);
-		longest = strlen(told);
-	}
-	return found;
-}
-
-/* Does the constraint leave it out? oom_unkillable_task() and oom_cpuset_eligible(). */
-static bool outside(const struct record *r, const json_t *kill, const json_t *process,
-		    const struct oom_report *report, const char *limit_group)
-{
-	const char *constraint = json_text(kill, "constraint", "");
-	const json_t *numa = json_object_get(process, "numa");
-
-	if (!strcmp(constraint, "memcg"))
-		return !limit_group || !below(json_text(process, "cgroup", ""), limit_group);
-	if (!strcmp(constraint, "mempolicy") && report && !strcmp(json_text(numa, "policy", ""), "bind"))
-		return !share_a_node(json_text(numa, "nodes", ""), report->nodemask);
-	if (!strcmp(constraint, "cpuset") && report) {
-		const char *nodes = nodes_of(r, json_text(process, "cgroup", ""));
-
-		return nodes && !share_a_node(nodes, report->mems_allowed);
-	}
-	return false;
-}
-
 /* Did it run when that happened? */
 static bool ran(const struct record *r, const char *process, uint64_t t_ns)
 {
@@ -300,39 +167,102 @@ static void weigh(struct forecast *f)
 	}
 }
 
-/* What the processes' last samples before the kill come to. */
-static void forecast(const struct record *r, const json_t *spec, const json_t *kill,
-		     const struct oom_report *report, struct forecast *ret)
+/* What every candidate of one kill has in common. */
+struct scene {
+	const struct record *r;
+	const json_t *kill;
+	const struct oom_report *report; /* NULL: the log has none */
+	const char *limit_group;
+};
+
+/* One more candidate, if it is one: process as the spec has it, or a child of it, whose samples are in that row. */
+static void consider(const struct scene *at, const json_t *process, size_t row, struct candidate c,
+		     int64_t adj, struct forecast *f)
 {
-	const char *limit_group = group_in(r, json_text(kill, "oom_memcg", ""));
+	struct oom_subject s = { .total_vm_pages = -1,
+				 .adj = adj,
+				 .root = json_number(process, "user", 0) == 0 };
+	struct past past = past_of(at->r, row);
+
+	if (!past.count || f->count == CANDIDATES_MAX ||
+	    scope_excludes(at->r, at->kill, process, at->report, at->limit_group))
+		return;
+	s.rss_pages = pages(part(&past, 0, RSS));
+	s.swap_pages = pages(part(&past, 0, SWAP));
+	s.pgtables_bytes = part(&past, 0, PGTABLES);
+	c.points = oom_badness(f->model, &s, &f->scope);
+	c.group = at->limit_group ? json_text(process, "cgroup", "") : "";
+	extrapolate(&past, at->r->chosen_ns, &c);
+	if (c.points != OOM_EXEMPT)
+		f->list[f->count++] = c;
+}
+
+/* "tree/81": the child with that pid. */
+static void label(char ret[LABEL_MAX], const char *process, int64_t pid)
+{
+	snprintf(ret, LABEL_MAX, "%s/%lld", process, (long long)pid);
+}
+
+/* Who has the row when the kernel chose; NULL: nobody. One that was not seen at the last tick but one is gone. */
+static const json_t *child_at(const struct record *r, size_t row)
+{
+	const struct series *rss = record_series(r, SAMPLE_PROCESS, row, "rss");
+	const struct series *tick = record_series(r, SAMPLE_SYSTEM, 0, "meminfo.MemTotal");
+	const json_t *found = NULL;
+	json_t *one;
+	size_t i;
+
+	if (!rss || !rss->recents ||
+	    (tick && tick->recents > 1 && rss->recent[0].t_ns < tick->recent[1].t_ns))
+		return NULL;
+	json_array_foreach (r->events, i, one)
+		if (!strcmp(json_text(one, "event", ""), "child") &&
+		    json_number(one, "row", -1) == (int64_t)row &&
+		    (uint64_t)json_number(one, "t_ns", 0) <= r->chosen_ns)
+			found = one;
+	return found;
+}
+
+static void consider_children(const struct scene *at, const json_t *spec, struct forecast *f)
+{
+	const json_t *processes = json_object_get(spec, "processes"), *one;
+	size_t row, i;
+
+	for (row = SPEC_PROCESSES_MAX; row < SPEC_PROCESSES_MAX + SPEC_CHILDREN_MAX; row++) {
+		const json_t *child = child_at(at->r, row);
+		const char *parent = json_text(child, "process", NULL);
+		struct candidate c = { .label = "" };
+
+		if (!parent)
+			continue;
+		label(c.label, parent, json_number(child, "pid", 0));
+		/* They were made after all of the scenario's, and in the order of their pids. */
+		c.index = json_array_size(processes) + (size_t)json_number(child, "pid", 0);
+		json_array_foreach (processes, i, one)
+			if (!strcmp(json_text(one, "name", ""), parent))
+				consider(at, one, row, c, json_number(child, "oom_score_adj", 0), f);
+	}
+}
+
+/* What the last samples before the kill come to. */
+static void forecast(const struct scene *at, const json_t *spec, struct forecast *ret)
+{
 	const json_t *one;
 	size_t i;
 
 	memset(ret, 0, sizeof(*ret));
-	ret->model = oom_model_of(json_text(record_event(r, "start", NULL, NULL), "kernel", ""));
-	ret->scope = scope_of(r, kill, report, limit_group);
+	ret->model = oom_model_of(json_text(record_event(at->r, "start", NULL, NULL), "kernel", ""));
+	ret->scope = scope_of_kill(at->r, at->kill, at->report, at->limit_group);
 	json_array_foreach (json_object_get(spec, "processes"), i, one) {
 		const char *name = json_text(one, "name", "");
-		const json_t *spawn = record_event(r, "spawn", "process", name);
-		struct candidate c = { .process = name, .index = i, .group = "" };
-		struct oom_subject s = { .total_vm_pages = -1 };
-		struct past past = past_of(r, i);
+		const json_t *spawn = record_event(at->r, "spawn", "process", name);
+		struct candidate c = { .index = i };
 
-		if (!past.count || outside(r, kill, one, report, limit_group) ||
-		    !ran(r, name, (uint64_t)json_number(kill, "t_ns", 0)))
-			continue;
-		s.rss_pages = pages(part(&past, 0, RSS));
-		s.swap_pages = pages(part(&past, 0, SWAP));
-		s.pgtables_bytes = part(&past, 0, PGTABLES);
-		s.adj = json_number(spawn, "oom_score_adj", 0);
-		s.root = json_number(one, "user", 0) == 0;
-		c.points = oom_badness(ret->model, &s, &ret->scope);
-		if (limit_group)
-			c.group = json_text(one, "cgroup", "");
-		extrapolate(&past, r->chosen_ns, &c);
-		if (c.points != OOM_EXEMPT && ret->count < CANDIDATES_MAX)
-			ret->list[ret->count++] = c;
+		snprintf(c.label, sizeof(c.label), "%s", name);
+		if (ran(at->r, name, (uint64_t)json_number(at->kill, "t_ns", 0)))
+			consider(at, one, i, c, json_number(spawn, "oom_score_adj", 0), ret);
 	}
+	consider_children(at, spec, ret);
 	qsort_r(ret->list, ret->count, sizeof(ret->list[0]), worst_first, &ret->model);
 	weigh(ret);
 }
@@ -397,29 +327,40 @@ static json_t *candidates(const struct forecast *f)
 	size_t i;
 
 	for (i = 0; i < f->count; i++)
-		json_array_append_new(list, json_pack("{s:s, s:I, s:I}", "process", f->list[i].process,
-						      "score", (json_int_t)f->list[i].points, "change",
+		json_array_append_new(list, json_pack("{s:s, s:I, s:I}", "process", f->list[i].label, "score",
+						      (json_int_t)f->list[i].points, "change",
 						      (json_int_t)f->list[i].change_pages));
 	return list;
 }
 
-/* null: the victim is none of the scenario's processes, or a rule chose that samples say nothing of. */
-static json_t *verdict(const struct forecast *f, const json_t *spec, const json_t *kill)
+/* Whom the kernel chose, as a candidate is called; "": neither a process of the scenario's nor a child that was seen. */
+static void victim_label(char ret[LABEL_MAX], const json_t *kill)
 {
-	const char *victim = json_text(kill, "process", NULL);
+	const char *parent = json_text(kill, "child_of", NULL);
+
+	if (parent)
+		label(ret, parent, json_number(kill, "pid", 0));
+	else
+		snprintf(ret, LABEL_MAX, "%s", json_text(kill, "process", ""));
+}
+
+/* null: the victim is nobody that was sampled, or a rule chose that samples say nothing of. */
+static json_t *verdict(const struct forecast *f, const json_t *spec, const char *victim)
+{
 	const char *asks = json_text(json_object_get(spec, "sysctl"), "vm.oom_kill_allocating_task", "0");
 
-	if (!victim || !f->count || strcmp(asks, "0") != 0)
+	if (!victim[0] || !f->count || strcmp(asks, "0") != 0)
 		return json_null();
 	if (f->close)
 		return json_string("close");
-	return json_string(!strcmp(f->list[0].process, victim) ? "true" : "false");
+	return json_string(!strcmp(f->list[0].label, victim) ? "true" : "false");
 }
 
 json_t *prediction(const struct record *r, const json_t *spec, const struct blackbox *box)
 {
 	const json_t *kill = record_event(r, "oom-kill", NULL, NULL), *one;
 	struct kept kept = { .there = false };
+	char victim[LABEL_MAX];
 	struct forecast f;
 	json_t *result;
 	size_t i;
@@ -434,14 +375,16 @@ json_t *prediction(const struct record *r, const json_t *spec, const struct blac
 	if (!kill)
 		return json_null();
 	read_log(box, &kept);
-	forecast(r, spec, kill, kept.there ? &kept.report : NULL, &f);
-	result = json_pack("{s:s, s:o, s:o, s:s?, s:s?, s:o, s:I, s:o, s:o}", "model",
-			   oom_models[f.model].name, "total_pages",
-			   f.scope.total_pages < 0 ? json_null() : json_integer(f.scope.total_pages),
-			   "candidates", candidates(&f), "predicted", f.count ? f.list[0].process : NULL,
-			   "victim", json_text(kill, "process", NULL), "margin",
-			   f.count > 1 ? json_integer(f.margin) : json_null(), "error", (json_int_t)f.error,
-			   "agrees", verdict(&f, spec, kill), "exact", exact(&kept));
+	forecast(&(struct scene){ r, kill, kept.there ? &kept.report : NULL,
+				  scope_group(r, json_text(kill, "oom_memcg", "")) },
+		 spec, &f);
+	victim_label(victim, kill);
+	result = json_pack(
+		"{s:s, s:o, s:o, s:s?, s:s?, s:o, s:I, s:o, s:o}", "model", oom_models[f.model].name,
+		"total_pages", f.scope.total_pages < 0 ? json_null() : json_integer(f.scope.total_pages),
+		"candidates", candidates(&f), "predicted", f.count ? f.list[0].label : NULL, "victim",
+		victim[0] ? victim : NULL, "margin", f.count > 1 ? json_integer(f.margin) : json_null(),
+		"error", (json_int_t)f.error, "agrees", verdict(&f, spec, victim), "exact", exact(&kept));
 	if (kept.there)
 		oom_explanation_free(&kept.e);
 	free(kept.report.tasks);

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const size_t rows_max[SAMPLE_KINDS] = { 1, SPEC_PROCESSES_MAX, SPEC_CGROUPS_MAX + 1 };
+static const size_t rows_max[SAMPLE_KINDS] = { 1, SPEC_PROCESSES_MAX + SPEC_CHILDREN_MAX,
+					       SPEC_CGROUPS_MAX + 1 };
 
 static bool all_text(const json_t *list)
 {
@@ -49,6 +50,18 @@ static int take_columns(struct record *r, const struct bb_record *rec)
 	return 0;
 }
 
+/* What was seen lately of whoever had the row before is not the new one's. */
+static void clear_row(struct record *r, const json_t *child)
+{
+	size_t columns = json_array_size(r->columns[SAMPLE_PROCESS]), i;
+	int64_t row = json_number(child, "row", -1);
+
+	if (row < 0 || (size_t)row >= rows_max[SAMPLE_PROCESS] || !r->series[SAMPLE_PROCESS])
+		return;
+	for (i = 0; i < columns; i++)
+		r->series[SAMPLE_PROCESS][(size_t)row * columns + i].recents = 0;
+}
+
 static void take_event(struct record *r, const struct bb_record *rec)
 {
 	json_t *json = json_loadb((const char *)rec->payload, rec->len, 0, NULL);
@@ -61,6 +74,8 @@ static void take_event(struct record *r, const struct bb_record *rec)
 	with_time = json_pack("{s:I}", "t_ns", (json_int_t)rec->t_ns);
 	json_object_update(with_time, json);
 	json_array_append_new(r->events, with_time);
+	if (!strcmp(json_text(json, "event", ""), "child") && rec->t_ns <= r->chosen_ns)
+		clear_row(r, json);
 	json_decref(json);
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "harness/engine/killer.h"
 
+#include "harness/engine/children.h"
 #include "harness/engine/signals.h"
 
 #include <errno.h>
@@ -69,7 +70,7 @@ static bool by_killer(const struct process *killer, const struct signal_sent *s)
 
 static void record(struct trial_run *t, const struct process *killer, const struct signal_sent *s)
 {
-	int i = trial_index_of(t, s->pid);
+	int i = trial_index_of(t, s->pid), parent = children_parent(t, s->pid);
 	struct jsonw *w;
 
 	/* What it does to its own children is no kill. */
@@ -78,6 +79,8 @@ static void record(struct trial_run *t, const struct process *killer, const stru
 		return;
 	w = event_begin(&t->rec, "signal");
 	jsonw_str(w, "process", i < 0 ? NULL : t->processes[i].spec->name);
+	if (parent >= 0)
+		jsonw_str(w, "child_of", t->processes[parent].spec->name);
 	jsonw_int(w, "pid", s->pid);
 	jsonw_str(w, "comm", s->comm);
 	jsonw_int(w, "signal", s->signal);

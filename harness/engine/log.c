@@ -6,6 +6,7 @@
  * irq_work in kernel/printk): 1 to 10 ms after the line. So when a group rings
  * that it is out of memory, the log is read from a timer for a while.
  */
+#include "harness/engine/children.h"
 #include "harness/engine/trial.h"
 
 #include <errno.h>
@@ -35,6 +36,7 @@ static void seen_in_log(void *arg, enum oom_event event, const struct oom_parser
 	struct trial_run *t = arg;
 	struct jsonw *w;
 	int i = event == OOM_KILLED ? trial_index_of(t, k->pid) : -1;
+	int parent = event == OOM_KILLED && i < 0 ? children_parent(t, k->pid) : -1;
 
 	/* A group of unkillable processes makes the kernel report without end. */
 	if (event != OOM_KILLED && ++t->reports > REPORTS_MAX)
@@ -43,6 +45,8 @@ static void seen_in_log(void *arg, enum oom_event event, const struct oom_parser
 
 	if (event == OOM_KILLED) {
 		jsonw_str(w, "process", i < 0 ? NULL : t->processes[i].spec->name);
+		if (parent >= 0)
+			jsonw_str(w, "child_of", t->processes[parent].spec->name);
 		number(w, "pid", k->pid);
 		jsonw_str(w, "comm", k->comm);
 		number(w, "uid", k->uid);

@@ -6,6 +6,7 @@
  * Children are reaped on SIGCHLD through a signalfd: it works on every kernel,
  * and a pid cannot be used again before its parent has reaped it.
  */
+#include "harness/engine/children.h"
 #include "harness/engine/killer.h"
 #include "harness/engine/trial.h"
 
@@ -352,7 +353,6 @@ static void end_all(struct trial_run *t, enum ended_by why)
 static int open_gates(struct trial_run *t, struct err *e)
 {
 	struct process *killer = killer_of(t);
-
 	unsigned int i;
 	int r = 0;
 
@@ -398,6 +398,7 @@ static void close_all(struct trial_run *t)
 
 	for (i = 0; i < t->process_count; i++)
 		process_close(&t->processes[i]);
+	children_close(t);
 	for (i = 0; i < t->group_count; i++) {
 		cg_sampler_close(&t->groups[i].sampler);
 		cleanup_close(&t->groups[i].bell);

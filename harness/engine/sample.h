@@ -73,10 +73,11 @@ void system_sampler_close(struct system_sampler *s);
 
 struct process_sampler {
 	int status, stat, oom_score, schedstat, statm; /* status -1: none is open */
-	struct field fields[PROCESS_FIELDS + 1];       /* and Threads */
-	int64_t threads;                               /* when status was last read */
-	size_t signs_len;                              /* 0: the next reading is a whole one */
-	char signs[SIGNS_BYTES_MAX];                   /* schedstat and statm as they were just before that */
+	int children; /* whom its first thread has forked (CONFIG_PROC_CHILDREN); for who wants to know */
+	struct field fields[PROCESS_FIELDS + 1]; /* and Threads */
+	int64_t threads;                         /* when status was last read */
+	size_t signs_len;                        /* 0: the next reading is a whole one */
+	char signs[SIGNS_BYTES_MAX];             /* schedstat and statm as they were just before that */
 	int64_t values[P_COLUMNS];
 };
 
@@ -85,9 +86,9 @@ int process_sampler_open(const char *root, pid_t pid, struct process_sampler *s)
 /*
  * Everything but P_ALLOCATED and what follows it, which come from the shared page.
  * Unless whole, a process that has not run since the last reading keeps its
- * values, with a fresh oom_score.
+ * values, with a fresh oom_score: then the return is false.
  */
-void process_sampler_read(struct process_sampler *s, bool whole);
+bool process_sampler_read(struct process_sampler *s, bool whole);
 void process_sampler_close(struct process_sampler *s);
 
 #endif

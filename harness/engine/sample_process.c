@@ -26,6 +26,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -89,6 +90,8 @@ static int open_at(const char *root, pid_t pid, const char *name)
 
 int process_sampler_open(const char *root, pid_t pid, struct process_sampler *s)
 {
+	char list[48];
+
 	memset(s, 0, sizeof(*s));
 	memcpy(s->fields, status_fields, sizeof(status_fields));
 	s->threads = 1;
@@ -99,6 +102,8 @@ int process_sampler_open(const char *root, pid_t pid, struct process_sampler *s)
 	s->oom_score = open_at(root, pid, "oom_score");
 	s->schedstat = open_at(root, pid, "schedstat");
 	s->statm = open_at(root, pid, "statm");
+	snprintf(list, sizeof(list), "task/%d/children", (int)pid);
+	s->children = open_at(root, pid, list);
 	return 0;
 }
 
@@ -163,9 +168,10 @@ static bool read_memory(struct process_sampler *s)
 	return true;
 }
 
-void process_sampler_read(struct process_sampler *s, bool whole)
+bool process_sampler_read(struct process_sampler *s, bool whole)
 {
 	char signs[SIGNS_BYTES_MAX], score[32];
+	bool anew = false;
 	/* Before status: what changes between them is a change at the next reading. */
 	size_t len = s->threads == 1 ? read_signs(s, signs) : 0;
 	const char *end;
@@ -173,8 +179,9 @@ void process_sampler_read(struct process_sampler *s, bool whole)
 
 	if (whole || len == 0 || len != s->signs_len || memcmp(signs, s->signs, len) != 0) {
 		s->signs_len = 0;
+		anew = true;
 		if (!read_memory(s)) /* and oom_score would say 0 */
-			return;
+			return anew;
 		if (s->threads == 1) {
 			memcpy(s->signs, signs, len);
 			s->signs_len = len;
@@ -182,12 +189,13 @@ void process_sampler_read(struct process_sampler *s, bool whole)
 	}
 	n = pread(s->oom_score, score, sizeof(score), 0);
 	s->values[P_OOM_SCORE] = n > 0 ? digits(score, score + n, &end) : BB_MISSING;
+	return anew;
 }
 
 /* A sampler that was never opened has status -1 and nothing else to go by. */
 void process_sampler_close(struct process_sampler *s)
 {
-	const int fds[] = { s->status, s->stat, s->oom_score, s->schedstat, s->statm };
+	const int fds[] = { s->status, s->stat, s->oom_score, s->schedstat, s->statm, s->children };
 	size_t i;
 
 	if (s->status < 0)
@@ -195,5 +203,5 @@ void process_sampler_close(struct process_sampler *s)
 	for (i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
-	s->status = s->stat = s->oom_score = s->schedstat = s->statm = -1;
+	s->status = s->stat = s->oom_score = s->schedstat = s->statm = s->children = -1;
 }

@@ -14,7 +14,9 @@
 
 #define SPEC_VERSION       1
 #define SPEC_PROCESSES_MAX 65 /* and a killer */
-#define SPEC_CGROUPS_MAX   32
+#define SPEC_CHILDREN_MAX                                                                                    \
+	64 /* of theirs that are sampled at a time; their samples come behind those of the processes */
+#define SPEC_CGROUPS_MAX 32
 #define SPEC_READY_NS                                                                                        \
 	(60 * NS_PER_S) /* a killer has to say that it is ready: Python under an emulator, and its imports */
 #define SPEC_CHANGES_MAX 256

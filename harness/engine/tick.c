@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* One tick: everything is read, recorded as the box's stride says, and shown to who watches. */
+#include "harness/engine/children.h"
 #include "harness/engine/trial.h"
 
 /* Column names go into one event-like record; vmstat and the nodes make it long. */
@@ -49,7 +50,8 @@ static void sample_process(struct trial_run *t, unsigned int index, bool record,
 {
 	struct process *p = &t->processes[index];
 
-	process_sampler_read(&p->sampler, whole);
+	if (process_sampler_read(&p->sampler, whole))
+		children_look(t, &p->sampler, index);
 	sample_page(p->sampler.values, p->page);
 	if (record)
 		bb_append_sample(t->rec.box, BB_PROCESS, recorder_now(&t->rec), index, p->sampler.values,
@@ -99,6 +101,7 @@ void trial_tick(struct trial_run *t, bool forced)
 		rss += known(t->processes[i].sampler.values[P_RSS]);
 		swap += known(t->processes[i].sampler.values[P_SWAP]);
 	}
+	children_sample(t, record, forced);
 	live->ticks = ++t->ticks;
 	live->t_ns = now;
 	live->rss_bytes = rss;

@@ -21,6 +21,14 @@ struct trial_group {
 	int bell; /* cg_bell_open() */
 };
 
+/* A child of a process, or of one; children.c. */
+struct child {
+	pid_t pid;            /* 0: the place was never taken */
+	bool there;           /* else it is gone, and the place may be taken */
+	unsigned int process; /* whose */
+	struct process_sampler sampler;
+};
+
 /* What wakes the engine's loop; each comes with an index where there are several. */
 enum trial_source {
 	TICK,
@@ -45,6 +53,8 @@ struct trial_run {
 	unsigned int group_count; /* the last one is the one without limits */
 	struct process processes[SPEC_PROCESSES_MAX];
 	unsigned int process_count; /* forked so far */
+	struct child children[SPEC_CHILDREN_MAX];
+	unsigned int child_events;
 	struct system_sampler system;
 	struct kmsg kmsg;
 	int signals;            /* killer.c: the trace of signals; -1: there is none */

@@ -28,6 +28,7 @@ static const struct form {
 struct writer {
 	const struct blackbox *box;
 	const json_t *spec;
+	json_t *children; /* row of a process: "tree/81", the child of a process whose samples are there from here on */
 	json_t *columns[KINDS]; /* arrays of names, NULL where the box has none */
 	FILE *samples[KINDS];
 	FILE *events;
@@ -94,6 +95,7 @@ static void sample(struct writer *w, enum kind kind, const struct bb_record *rec
 	const struct bb_sample *s = (const struct bb_sample *)rec->payload;
 	size_t columns = json_array_size(w->columns[kind]), i;
 	FILE *out = w->samples[kind];
+	char row[16];
 
 	if (rec->len < sizeof(*s) || s->count > (rec->len - sizeof(*s)) / sizeof(s->values[0]))
 		return; /* damaged */
@@ -102,8 +104,11 @@ static void sample(struct writer *w, enum kind kind, const struct bb_record *rec
 		const json_t *rows = json_object_get(w->spec, forms[kind].list);
 
 		fputc(',', out);
+		snprintf(row, sizeof(row), "%u", s->index);
 		field(out, json_text(json_array_get(rows, s->index), forms[kind].key,
-				     s->index == json_array_size(rows) ? forms[kind].next : ""));
+				     kind == PROCESS                     ? json_text(w->children, row, "")
+				     : s->index == json_array_size(rows) ? forms[kind].next
+									 : ""));
 	}
 	for (i = 0; i < columns; i++) {
 		if (i < s->count && s->values[i] != BB_MISSING)
@@ -114,15 +119,28 @@ static void sample(struct writer *w, enum kind kind, const struct bb_record *rec
 	fputc('\n', out);
 }
 
+static void note_child(struct writer *w, const json_t *event)
+{
+	char row[16];
+
+	if (strcmp(json_text(event, "event", ""), "child") != 0)
+		return;
+	snprintf(row, sizeof(row), "%lld", (long long)json_number(event, "row", 0));
+	json_object_set_new(w->children, row,
+			    json_sprintf("%s/%lld", json_text(event, "process", ""),
+					 (long long)json_number(event, "pid", 0)));
+}
+
 /* {"event": "x"} -> {"t_ns":12,"event": "x"} on one line; what is no object is left out. */
-static void event(FILE *out, const struct bb_record *rec)
+static void event(struct writer *w, const struct bb_record *rec)
 {
 	json_t *value = json_loadb((const char *)rec->payload, rec->len, 0, NULL);
 	json_t *line = json_pack("{s:I}", "t_ns", (json_int_t)rec->t_ns);
 
 	if (json_is_object(value) && line && json_object_update_missing(line, value) == 0) {
-		json_dumpf(line, out, JSON_COMPACT);
-		fputc('\n', out);
+		json_dumpf(line, w->events, JSON_COMPACT);
+		fputc('\n', w->events);
+		note_child(w, value);
 	}
 	json_decref(line);
 	json_decref(value);
@@ -171,7 +189,7 @@ static void write_records(struct writer *w)
 		header(w, (enum kind)i);
 	while ((rec = bb_next(w->box, rec))) {
 		if (rec->type == BB_EVENT)
-			event(w->events, rec);
+			event(w, rec);
 		if (rec->type == BB_KMSG)
 			kmsg(w->kmsg, rec);
 		for (i = 0; i < KINDS; i++)
@@ -182,7 +200,7 @@ static void write_records(struct writer *w)
 
 int output_csv(const struct blackbox *box, const json_t *spec, const char *dir, struct err *e)
 {
-	struct writer w = { .box = box, .spec = spec };
+	struct writer w = { .box = box, .spec = spec, .children = json_object() };
 	size_t i;
 	int r;
 
@@ -200,5 +218,6 @@ int output_csv(const struct blackbox *box, const json_t *spec, const char *dir, 
 		r = close_one(dir, forms[i].file, w.samples[i], r, e);
 		json_decref(w.columns[i]);
 	}
+	json_decref(w.children);
 	return r;
 }

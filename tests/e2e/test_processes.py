@@ -190,3 +190,25 @@ def test_starts_in_a_deterministic_guest(lab, qemu):
     run = lab.run(lab.scenario(text), "--repeat", "2", seconds=GUEST_WAIT_S)
     assert run.status == EXIT_PASS, run
     assert outcomes(run)["fourth"] == "stopped" and outcomes(run)["nor"] == "unstarted"
+
+
+FAMILY = """
+scenario: family
+place: host
+processes:
+  tree: {exec: [sh, -c, "sh -c 'sleep 0.3; sleep 0.4' & sleep 0.5; wait"]}
+  lone: {run: [memset, --limit=4M, --hold=400ms]}
+"""
+
+
+def test_children_and_theirs_are_sampled(lab, host):
+    trial = lab.run(lab.scenario(FAMILY)).trial()
+    born = [one for one in trial.events if one["event"] == "child"]
+    # sh, its sleep, the inner sh, and both of that one's sleeps; a shell may become its last command.
+    assert {one["process"] for one in born} == {"tree"} and 3 <= len(born) <= 4, born
+    assert len({one["row"] for one in born}) == len(born)
+    rows = trial.rows("processes.csv")
+    for one in born:
+        own = [row for row in rows if row["process"] == f"tree/{one['pid']}"]
+        assert own and own[0]["t_ns"] >= one["t_ns"] and max(row["rss"] for row in own) > 0
+    assert {row["process"].split("/")[0] for row in rows} == {"tree", "lone"}

@@ -89,6 +89,23 @@ static void csv_files(void **state)
 	is_file(f, "kmsg.log", "6,1,2,-;a line\n KEY=value\n6,2,3,-;no newline\n");
 }
 
+/* Behind the processes come children of theirs, each called by whose it is, from the event on that says so. */
+static void csv_of_children(void **state)
+{
+	static const int64_t rss[] = { 7 };
+	struct box_fixture *f = *state;
+
+	append(f, BB_COLUMNS, 0, "{\"of\": \"process\", \"names\": [\"rss\"]}");
+	assert_true(bb_append_sample(&f->box, BB_PROCESS, 1, 65, rss, 1));
+	append(f, BB_EVENT, 1, "{\"event\":\"child\",\"process\":\"hog\",\"pid\":81,\"row\":65}");
+	assert_true(bb_append_sample(&f->box, BB_PROCESS, 2, 0, rss, 1));
+	assert_true(bb_append_sample(&f->box, BB_PROCESS, 2, 65, rss, 1));
+	append(f, BB_EVENT, 3, "{\"event\":\"child\",\"process\":\"hog\",\"pid\":82,\"row\":65}");
+	assert_true(bb_append_sample(&f->box, BB_PROCESS, 4, 65, rss, 1));
+	assert_int_equal(output_csv(&f->box, f->spec, f->dir, &f->e), 0);
+	is_file(f, "processes.csv", "t_ns,process,rss\n1,,7\n2,hog,7\n2,hog/81,7\n4,hog/82,7\n");
+}
+
 /* A box that ended early, or with numbers that make no sense, still gives files. */
 static void csv_of_a_damaged_box(void **state)
 {
@@ -128,6 +145,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_BOX(csv_files),
+		WITH_BOX(csv_of_children),
 		WITH_BOX(csv_of_a_damaged_box),
 		WITH_BOX(csv_on_a_full_disk),
 	};

@@ -248,6 +248,32 @@ static void equals(void **state)
 	json_decref(found);
 }
 
+/* Children are candidates like their parents, with an adj of their own; one that was not seen at the last tick is gone. */
+static void children(void **state)
+{
+	struct trial_box *b = *state;
+	json_t *found;
+
+	begin(b);
+	twice(b, 0, 30000, 0, 0);
+	box_event(b, "{'event': 'child', 'process': 'big', 'pid': 31, 'oom_score_adj': 0, 'row': 65}");
+	box_event(b, "{'event': 'child', 'process': 'small', 'pid': 32, 'oom_score_adj': 300, 'row': 66}");
+	box_event(b, "{'event': 'child', 'process': 'nobody', 'pid': 33, 'oom_score_adj': 0, 'row': 67}");
+	twice(b, 65, 90000, 0, 0);
+	SAMPLE(b, BB_SYSTEM, 0, PAGES(100000), PAGES(50000));
+	SAMPLE(b, BB_SYSTEM, 0, PAGES(100000), PAGES(50000));
+	twice(b, 66, 100, 0, 0);
+	twice(b, 67, 99000, 0, 0);
+	box_event(
+		b,
+		"{'event': 'oom-kill', 'process': null, 'child_of': 'small', 'pid': 32, 'constraint': 'none'}");
+	found = predict(b, spec_text);
+	says(found, "{'predicted': 'small/32', 'victim': 'small/32', 'agrees': 'true', 'margin': 15100,"
+		    " 'candidates': [{'process': 'small/32', 'score': 45100, 'change': 0},"
+		    " {'process': 'big', 'score': 30000, 'change': 0}]}");
+	json_decref(found);
+}
+
 /* Of one that was seen once nobody knows how fast it grows. */
 static void seen_once(void **state)
 {
@@ -326,10 +352,10 @@ static void from_the_report(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(nobody),          TEST(whole_machine), TEST(group),         TEST(close_call),
-		TEST(a_rush_before),   TEST(the_third),     TEST(when_it_chose), TEST(seen_once),
-		TEST(equals),          TEST(cpuset),        TEST(candidates),    TEST(a_rule_chose),
-		TEST(from_the_report),
+		TEST(nobody),        TEST(whole_machine),   TEST(group),         TEST(close_call),
+		TEST(a_rush_before), TEST(the_third),       TEST(when_it_chose), TEST(seen_once),
+		TEST(equals),        TEST(children),        TEST(cpuset),        TEST(candidates),
+		TEST(a_rule_chose),  TEST(from_the_report),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -51,7 +51,7 @@ static void samples_become_series(void **state)
 	assert_int_equal(r.rows[SAMPLE_CGROUP], 0);
 	assert_null(record_series(&r, SAMPLE_SYSTEM, 0, "d"));
 	assert_null(record_series(&r, SAMPLE_SYSTEM, 1, "a"));
-	assert_null(record_series(&r, SAMPLE_PROCESS, 65, "rss"));
+	assert_null(record_series(&r, SAMPLE_PROCESS, 65 + 64, "rss"));
 	assert_null(record_series(&r, SAMPLE_CGROUP, 0, "rss"));
 	record_free(&r);
 }
@@ -76,6 +76,29 @@ static void last_event_that_matches(void **state)
 	assert_null(record_event(&r, "exit", "process", "b"));
 	assert_null(record_event(&r, "oom-kill", "process", "a"));
 	assert_non_null(record_event(&r, "oom-kill", NULL, NULL));
+	record_free(&r);
+}
+
+/* A row of a child is whose it was last: what was lately seen of another there is none of its own, unless it came after the choice. */
+static void rows_of_children(void **state)
+{
+	struct trial_box *b = *state;
+	struct record r;
+
+	box_text(b, BB_COLUMNS, "{'of': 'process', 'names': ['rss']}");
+	box_event(b, "{'event': 'child', 'process': 'a', 'pid': 7, 'row': 65}");
+	SAMPLE(b, BB_PROCESS, 65, 100);
+	SAMPLE(b, BB_PROCESS, 65, 200);
+	box_event(b, "{'event': 'child', 'process': 'a', 'pid': 8, 'row': 65}");
+	SAMPLE(b, BB_PROCESS, 65, 5);
+	box_event(b, "{'event': 'oom-kill', 'process': null, 'pid': 8}");
+	box_event(b, "{'event': 'child', 'process': 'a', 'pid': 9, 'row': 65}");
+	SAMPLE(b, BB_PROCESS, 65, 6);
+	box_event(b, "{'event': 'child', 'process': 'a', 'pid': 9, 'row': 129}");
+	box_event(b, "{'event': 'child', 'process': 'a', 'pid': 9}");
+	box_read(b, &r);
+	assert_int_equal(record_series(&r, SAMPLE_PROCESS, 65, "rss")->recents, 1);
+	assert_int_equal(record_series(&r, SAMPLE_PROCESS, 65, "rss")->recent[0].value, 5);
 	record_free(&r);
 }
 
@@ -150,7 +173,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_BOX(empty_box),       WITH_BOX(samples_become_series), WITH_BOX(last_event_that_matches),
-		WITH_BOX(damaged_records), WITH_BOX(half_a_record),
+		WITH_BOX(damaged_records), WITH_BOX(half_a_record),         WITH_BOX(rows_of_children),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
