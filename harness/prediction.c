@@ -244,6 +244,29 @@ static void consider_children(const struct scene *at, const json_t *spec, struct
 	}
 }
 
+/* Was it let go before the kernel chose? With the others, or when what it waited for came. */
+static bool was_let_go(const struct scene *at, const json_t *process)
+{
+	const char *name = json_text(process, "name", "");
+	const json_t *go = json_is_object(json_object_get(process, "start"))
+				   ? record_event(at->r, "trigger", "process", name)
+				   : record_event(at->r, "release", NULL, NULL);
+
+	return go && (uint64_t)json_number(go, "t_ns", 0) <= at->r->chosen_ns;
+}
+
+/* Whoever runs and was in no sample yet may be of any size: then nobody can be named. */
+static void look_for_unseen(const struct scene *at, const json_t *process, size_t row, struct forecast *f)
+{
+	struct past past = past_of(at->r, row);
+
+	if (past.count || json_object_get(process, "killer") || !was_let_go(at, process) ||
+	    scope_excludes(at->r, at->kill, process, at->report, at->limit_group))
+		return;
+	f->close = true;
+	f->error = f->scope.total_pages > f->error ? f->scope.total_pages : f->error;
+}
+
 /* What the last samples before the kill come to. */
 static void forecast(const struct scene *at, const json_t *spec, struct forecast *ret)
 {
@@ -265,6 +288,9 @@ static void forecast(const struct scene *at, const json_t *spec, struct forecast
 	consider_children(at, spec, ret);
 	qsort_r(ret->list, ret->count, sizeof(ret->list[0]), worst_first, &ret->model);
 	weigh(ret);
+	json_array_foreach (json_object_get(spec, "processes"), i, one)
+		if (ran(at->r, json_text(one, "name", ""), (uint64_t)json_number(at->kill, "t_ns", 0)))
+			look_for_unseen(at, one, i, ret);
 }
 
 /* The kernel's own report of the first kill, from the log that the trial kept. */
@@ -349,7 +375,7 @@ static json_t *verdict(const struct forecast *f, const json_t *spec, const char 
 {
 	const char *asks = json_text(json_object_get(spec, "sysctl"), "vm.oom_kill_allocating_task", "0");
 
-	if (!victim[0] || !f->count || strcmp(asks, "0") != 0)
+	if (!victim[0] || (!f->count && !f->close) || strcmp(asks, "0") != 0)
 		return json_null();
 	if (f->close)
 		return json_string("close");

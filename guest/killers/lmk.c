@@ -131,6 +131,8 @@ static void look(struct lmk *l)
 	if (file_read("/proc/meminfo", PROC_BYTES_MAX, &text, NULL, NULL) < 0)
 		return;
 	s = minfree_state(text, l->page_bytes);
+	if (s.free_pages < 0)
+		return;
 	s.free_pages -= l->reserve_pages;
 	level = minfree_level(&l->m, s.free_pages, s.file_pages);
 	if (level)

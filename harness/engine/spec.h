@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #define SPEC_VERSION       1
-#define SPEC_PROCESSES_MAX 65 /* and a killer */
+#define SPEC_PROCESSES_MAX 65 /* 64 of the scenario's and a killer */
 #define SPEC_CHILDREN_MAX                                                                                    \
 	64 /* of theirs that are sampled at a time; their samples come behind those of the processes */
 #define SPEC_CGROUPS_MAX 32

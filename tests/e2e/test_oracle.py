@@ -45,7 +45,7 @@ def test_an_expectation_about_it_can_fail(lab, host):
     assert failed["that"] == "oracle.agrees" and failed["got"] == "true"
 
 
-def test_two_alike_are_too_close_to_call(lab, host):
+def test_two_that_are_alike_and_stand_still_can_be_told_apart(lab, host):
     run = lab.run(lab.scenario("""
 scenario: twins
 place: host
@@ -53,9 +53,26 @@ cgroups: {app: {memory.max: 48M}}
 processes:
   one: {run: [memset, --limit=20M, --hold=forever], cgroup: app}
   two: {run: [memset, --limit=20M, --hold=forever], cgroup: app}
-  hog: {run: [memset, --limit=16M], cgroup: app, start: {after: two, phase: hold, at: 100ms}}
+  hog: {run: [memset, --limit=16M, --pause=20ms], cgroup: app, start: {after: two, phase: hold, at: 100ms}}
 stop: {timeout: 1s}
-expect: [{that: oracle.agrees, is: close}, {that: oracle.exact, is: agrees}]
+expect: [{that: oracle.agrees, is: true}, {that: victim, is: [one, two]}, {that: oracle.exact, is: agrees}]
+"""))
+    assert run.status == EXIT_PASS, run
+    first, second = run.trial().result["oracle"]["candidates"][:2]
+    assert {first["process"], second["process"]} == {"one", "two"} and first["score"] - second["score"] < 64
+
+
+def test_one_that_no_sample_saw_is_too_close_to_call(lab, host):
+    run = lab.run(lab.scenario("""
+scenario: unseen
+place: host
+cgroups: {app: {memory.max: 48M}}
+processes:
+  one: {run: [memset, --limit=4M, --hold=forever], cgroup: app, stop: {after: hog, phase: ended}}
+  hog: {run: [memset], cgroup: app, start: {after: one, phase: hold, at: 100ms}}
+record: {every: 2s}
+stop: {timeout: 10s}
+expect: [{that: victim, is: hog}, {that: oracle.agrees, is: close}, {that: oracle.exact, is: agrees}]
 """))
     assert run.status == EXIT_PASS, run
 

@@ -274,6 +274,33 @@ static void children(void **state)
 	json_decref(found);
 }
 
+/* Who runs and was in no sample may be of any size, be it the only one; one that was not let go yet is nobody. */
+static void unseen(void **state)
+{
+	struct trial_box *b = *state;
+	json_t *found;
+
+	begin(b);
+	twice(b, 0, 30000, 0, 0);
+	box_event(b, "{'event': 'release'}");
+	box_event(b, "{'event': 'oom-kill', 'process': 'big', 'pid': 9, 'constraint': 'none'}");
+	found = predict(b, spec_text);
+	says(found, "{'predicted': 'big', 'agrees': 'close', 'error': 150000}");
+	json_decref(found);
+	found = predict(
+		b,
+		"{'processes': [{'name': 'big', 'cgroup': ''}, {'name': 'small', 'cgroup': '', 'start': {'at': 5}}]}");
+	says(found, "{'predicted': 'big', 'agrees': 'true'}");
+	json_decref(found);
+	box_again(b);
+	begin(b);
+	box_event(b, "{'event': 'release'}");
+	box_event(b, "{'event': 'oom-kill', 'process': 'big', 'pid': 9, 'constraint': 'none'}");
+	found = predict(b, "{'processes': [{'name': 'big', 'cgroup': ''}]}");
+	says(found, "{'predicted': null, 'agrees': 'close'}");
+	json_decref(found);
+}
+
 /* Of one that was seen once nobody knows how fast it grows. */
 static void seen_once(void **state)
 {
@@ -352,10 +379,10 @@ static void from_the_report(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(nobody),        TEST(whole_machine),   TEST(group),         TEST(close_call),
-		TEST(a_rush_before), TEST(the_third),       TEST(when_it_chose), TEST(seen_once),
-		TEST(equals),        TEST(children),        TEST(cpuset),        TEST(candidates),
-		TEST(a_rule_chose),  TEST(from_the_report),
+		TEST(nobody),        TEST(whole_machine), TEST(group),           TEST(close_call),
+		TEST(a_rush_before), TEST(the_third),     TEST(when_it_chose),   TEST(seen_once),
+		TEST(equals),        TEST(children),      TEST(unseen),          TEST(cpuset),
+		TEST(candidates),    TEST(a_rule_chose),  TEST(from_the_report),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
