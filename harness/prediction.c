@@ -101,6 +101,12 @@ static void extrapolate(const struct past *p, uint64_t chosen_ns, struct candida
 			if (part(p, at, i) != part(p, at + 1, i))
 				c->counter_pages = COUNTER_PAGES;
 	}
+	/*
+	 * Memory that it has taken and not told: when that is swapped out, its resident size goes below nothing, which is
+	 * shown as nothing, and its swap grows. So statm stands still, and a sampler that goes by it keeps its values.
+	 */
+	if (part(p, 0, SWAP) > 0)
+		c->counter_pages = COUNTER_PAGES;
 	c->change_pages = p->count > 1 ? (all_parts(p, 0) - all_parts(p, 1)) / PAGE_BYTES : 0;
 	c->grown_pages = (int64_t)(SPURT * up * (double)age_ns) / PAGE_BYTES;
 	c->shrunk_pages = (int64_t)(SPURT * down * (double)age_ns) / PAGE_BYTES;

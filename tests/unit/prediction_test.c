@@ -236,6 +236,15 @@ static void equals(void **state)
 	found = predict(b, spec_text);
 	says(found, "{'predicted': 'other', 'agrees': 'true', 'margin': 0, 'error': 0}");
 	json_decref(found);
+	/* In swap something may be left untold all the same. */
+	box_again(b);
+	begin(b);
+	twice(b, 0, 29000, 1000, 0);
+	twice(b, 2, 30001, 0, 0);
+	box_event(b, "{'event': 'oom-kill', 'process': 'other', 'pid': 9, 'constraint': 'none'}");
+	found = predict(b, spec_text);
+	says(found, "{'agrees': 'close', 'margin': 1, 'error': 32}");
+	json_decref(found);
 	box_again(b);
 	begin(b);
 	twice(b, 0, 8000, 0, 0);
