@@ -49,11 +49,11 @@ bool killer_awaited(struct trial_run *t)
 		return false;
 	if (!p->running)
 		err_set(&t->failure, EIO, "killer %s ended before it was ready%s%s", p->spec->killer,
-			p->said[0] ? "; its last words: " : "", process_last_line(p));
+			p->said[0] ? "; its last words: " : "", process_last_words(p));
 	else if (recorder_now(&t->rec) >= killer_deadline(t))
 		err_set(&t->failure, ETIMEDOUT,
 			"killer %s was not ready within 60s: it did not say \"%s\"%s%s", p->spec->killer,
-			p->spec->ready, p->said[0] ? "; its last words: " : "", process_last_line(p));
+			p->spec->ready, p->said[0] ? "; its last words: " : "", process_last_words(p));
 	return true;
 }
 

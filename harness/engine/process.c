@@ -23,6 +23,7 @@
 #define KEPT_PART        4      /* of the box: the rest is for samples and events */
 #define NO_TEXT          '\xff' /* in place of a NUL byte; an event shows both as U+FFFD */
 #define EXEC_TIMEOUT_MS  20000
+#define LAST_LINES       3
 #define DRAIN_READS_MAX  64 /* as much as a pipe holds, unless its children go on writing */
 
 static const char *const phase_names[] = PHASE_NAMES;
@@ -309,16 +310,21 @@ static void listen_for_ready(struct process *p, const char *text)
 	snprintf(p->said, sizeof(p->said), "%s", both + (len >= SAID_MAX ? len - SAID_MAX + 1 : 0));
 }
 
-const char *process_last_line(const struct process *p)
+const char *process_last_words(const struct process *p)
 {
-	static char line[SAID_MAX];
-	char *at;
+	static char words[SAID_MAX];
+	char *at, *start;
+	int lines = 0;
 
-	snprintf(line, sizeof(line), "%s", p->said);
-	for (at = line + strlen(line); at > line && (at[-1] == '\n' || at[-1] == '\r');)
+	snprintf(words, sizeof(words), "%s", p->said);
+	for (at = words + strlen(words); at > words && (at[-1] == '\n' || at[-1] == '\r');)
 		*--at = 0;
-	at = strrchr(line, '\n');
-	return at ? at + 1 : line;
+	/* What went wrong may come before what was said by the way: standard error is not held back. */
+	for (start = at; start > words && (start[-1] != '\n' || ++lines < LAST_LINES); start--)
+		;
+	for (at = start; (at = strchr(at, '\n'));)
+		*at = '|';
+	return start;
 }
 
 bool process_output(struct process *p, int fd, struct recorder *rec)

@@ -71,8 +71,8 @@ void process_maps(const struct process *p, struct recorder *rec);
 /* Reads from fd, output or errors, into the record, up to a bound (the rest is read and dropped); false at its end. */
 bool process_output(struct process *p, int fd, struct recorder *rec);
 
-/* The last line with anything in it of what it said, if it has to say that it is ready; valid until the next call. */
-const char *process_last_line(const struct process *p);
+/* The last lines, with | between, of what it said, if it has to say that it is ready; valid until the next call. */
+const char *process_last_words(const struct process *p);
 
 /* It has ended: what is left in the pipes. */
 void process_drain(struct process *p, struct recorder *rec);

@@ -17,6 +17,13 @@ static bool of(const char *scenario, const json_t *result)
 	return strcmp(json_text(result, "scenario", ""), scenario) == 0;
 }
 
+static bool took_place(const json_t *result)
+{
+	const char *verdict = json_text(result, "verdict", "");
+
+	return !strcmp(verdict, "pass") || !strcmp(verdict, "fail");
+}
+
 static bool has_killer(const json_t *results, const char *scenario)
 {
 	const json_t *result, *process;
@@ -24,7 +31,8 @@ static bool has_killer(const json_t *results, const char *scenario)
 
 	json_array_foreach ((json_t *)results, i, result)
 		json_array_foreach (json_object_get(result, "processes"), j, process)
-			if (of(scenario, result) && !strcmp(json_text(process, "name", ""), "killer"))
+			if (of(scenario, result) && took_place(result) &&
+			    !strcmp(json_text(process, "name", ""), "killer"))
 				return true;
 	return false;
 }
@@ -85,7 +93,7 @@ int output_kills(FILE *out, const json_t *results, const char *scenario, const s
 	for (i = 0; i < sizeof(heads) / sizeof(heads[0]); i++)
 		grid_column(&g, heads[i], i < 2);
 	json_array_foreach ((json_t *)results, i, result)
-		if (of(scenario, result))
+		if (of(scenario, result) && took_place(result))
 			rows(&g, result, trials);
 	fputc('\n', out);
 	grid_align(&g);

@@ -105,6 +105,7 @@ def test_one_of_the_users_is_seen_by_what_it_does(lab, qemu, signal, number):
      'killer lmk ended before it was ready; its last words: oomlab-lmk: "64M" of --minfree=64M; allowed: '),
     ('{run: [systemd-oomd, "--pressure=200%"]}', "its last words: oomlab-oomd: --pressure=200%; allowed: 0% to 100%"),
     ("{exec: [sh, -c, exit 3], ready: never}", "killer sh ended before it was ready"),
+    ("{exec: [sh, -c, 'echo 4; echo 5; echo wrong >&2; echo bye'], ready: never}", "its last words: 5|wrong|bye"),
 ])
 def test_one_that_cannot_start_breaks_the_trial(lab, qemu, killer, why):
     assert why in run(lab, killer, status=EXIT_BROKEN).trial().result["reason"]
