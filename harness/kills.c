@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "harness/kills.h"
 
+#include "harness/places/programs.h"
 #include "lib/json.h"
 
 #include <string.h>
@@ -78,21 +79,16 @@ static void insert(json_t *list, json_t *kill)
 	json_array_insert_new(list, i, kill);
 }
 
-const json_t *kills_killer(const json_t *spec)
+/* {"name", "ready", "packages"}; NULL: there is none. */
+static const json_t *killer_of(const json_t *spec)
 {
-	const json_t *one;
-	size_t i;
-
-	json_array_foreach (json_object_get(spec, "processes"), i, one)
-		if (json_object_get(one, "killer"))
-			return json_object_get(one, "killer");
-	return NULL;
+	return json_object_get(programs_killer(spec), "killer");
 }
 
 json_t *kills_list(const struct record *r, const json_t *spec, const struct blackbox *box)
 {
 	int64_t release_ns = json_number(record_event(r, "release", NULL, NULL), "t_ns", 0);
-	const char *killer = json_text(kills_killer(spec), "name", "killer");
+	const char *killer = json_text(killer_of(spec), "name", "killer");
 	json_t *list = json_array(), *event, *kill;
 	size_t i;
 
@@ -162,8 +158,7 @@ void kills_say(json_t *metrics, const json_t *kills, const json_t *spec)
 	copy(metrics, "first_kill.mem_free", first, "mem_free");
 	copy(metrics, "first_kill.swap_free", first, "swap_free");
 	json_object_set_new(metrics, "killer.kills",
-			    kills_killer(spec) ? json_integer((json_int_t)count_by_killer(kills))
-					       : json_null());
+			    killer_of(spec) ? json_integer((json_int_t)count_by_killer(kills)) : json_null());
 	json_object_set_new(metrics, "killer.ahead",
 			    kernel && killer ? json_integer(json_number(kernel, "t_ns", 0) -
 							    json_number(killer, "t_ns", 0))

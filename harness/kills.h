@@ -8,9 +8,6 @@
 /* The array `kills` of result.json (docs/records.md). */
 json_t *kills_list(const struct record *r, const json_t *spec, const struct blackbox *box);
 
-/* What the spec says of its killer: {"name", "ready", "packages"}; NULL: it has none. */
-const json_t *kills_killer(const json_t *spec);
-
 /* The metrics that follow from it: first_kill.*, killer.*. */
 void kills_say(json_t *metrics, const json_t *kills, const json_t *spec);
 

@@ -48,12 +48,14 @@ enum { RSS, SWAP, PGTABLES, PARTS };
 struct past {
 	const struct series *parts[PARTS]; /* NULL: there is no such column */
 	size_t count;
+	int64_t anon; /* what of it could go to swap; -1: not known */
 };
 
 static struct past past_of(const struct record *r, size_t row)
 {
 	static const char *const columns[PARTS] = { [RSS] = "rss", [SWAP] = "swap", [PGTABLES] = "pgtables" };
-	struct past p = { .count = RECENT };
+	const struct series *anon = record_series(r, SAMPLE_PROCESS, row, "rss_anon");
+	struct past p = { .count = RECENT, .anon = anon && anon->recents ? anon->recent[0].value : -1 };
 	size_t i;
 
 	for (i = 0; i < PARTS; i++) {
@@ -101,11 +103,8 @@ static void extrapolate(const struct past *p, uint64_t chosen_ns, struct candida
 			if (part(p, at, i) != part(p, at + 1, i))
 				c->counter_pages = COUNTER_PAGES;
 	}
-	/*
-	 * Memory that it has taken and not told: when that is swapped out, its resident size goes below nothing, which is
-	 * shown as nothing, and its swap grows. So statm stands still, and a sampler that goes by it keeps its values.
-	 */
-	if (part(p, 0, SWAP) > 0)
+	/* As more of it goes to swap, pages come up that it had taken and not told. Once all of it is there, none do. */
+	if (part(p, 0, SWAP) > 0 && p->anon != 0)
 		c->counter_pages = COUNTER_PAGES;
 	c->change_pages = p->count > 1 ? (all_parts(p, 0) - all_parts(p, 1)) / PAGE_BYTES : 0;
 	c->grown_pages = (int64_t)(SPURT * up * (double)age_ns) / PAGE_BYTES;

@@ -177,7 +177,12 @@ bool process_sampler_read(struct process_sampler *s, bool whole)
 	const char *end;
 	ssize_t n;
 
-	if (whole || len == 0 || len != s->signs_len || memcmp(signs, s->signs, len) != 0) {
+	/*
+	 * Of what is in swap statm knows nothing. While pages go there it tells of each that it leaves, but for those that the
+	 * process had taken and not told: its resident size would be less than nothing, and is shown as nothing.
+	 */
+	if (whole || s->values[P_SWAP] > 0 || len == 0 || len != s->signs_len ||
+	    memcmp(signs, s->signs, len) != 0) {
 		s->signs_len = 0;
 		anew = true;
 		if (!read_memory(s)) /* and oom_score would say 0 */

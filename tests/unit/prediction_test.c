@@ -310,6 +310,26 @@ static void unseen(void **state)
 	json_decref(found);
 }
 
+/* What is all in swap has nothing left that was not told. */
+static void all_in_swap(void **state)
+{
+	struct trial_box *b = *state;
+	json_t *found;
+
+	box_text(b, BB_COLUMNS, "{'of': 'system', 'names': ['meminfo.MemTotal', 'meminfo.SwapTotal']}");
+	box_text(b, BB_COLUMNS, "{'of': 'process', 'names': ['rss', 'swap', 'pgtables', 'rss_anon']}");
+	box_event(b, "{'event': 'start', 'kernel': '6.1.0-50-cloud-amd64'}");
+	SAMPLE(b, BB_SYSTEM, 0, PAGES(100000), PAGES(50000));
+	SAMPLE(b, BB_PROCESS, 0, PAGES(200), PAGES(525), PAGES(8), 0);
+	SAMPLE(b, BB_PROCESS, 0, PAGES(200), PAGES(525), PAGES(8), 0);
+	SAMPLE(b, BB_PROCESS, 2, PAGES(200), PAGES(523), PAGES(8), 0);
+	SAMPLE(b, BB_PROCESS, 2, PAGES(200), PAGES(523), PAGES(8), 0);
+	box_event(b, "{'event': 'oom-kill', 'process': 'big', 'pid': 9, 'constraint': 'none'}");
+	found = predict(b, spec_text);
+	says(found, "{'predicted': 'big', 'agrees': 'true', 'margin': 2, 'error': 0}");
+	json_decref(found);
+}
+
 /* Of one that was seen once nobody knows how fast it grows. */
 static void seen_once(void **state)
 {
@@ -388,10 +408,10 @@ static void from_the_report(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(nobody),        TEST(whole_machine), TEST(group),           TEST(close_call),
-		TEST(a_rush_before), TEST(the_third),     TEST(when_it_chose),   TEST(seen_once),
-		TEST(equals),        TEST(children),      TEST(unseen),          TEST(cpuset),
-		TEST(candidates),    TEST(a_rule_chose),  TEST(from_the_report),
+		TEST(nobody),        TEST(whole_machine), TEST(group),         TEST(close_call),
+		TEST(a_rush_before), TEST(the_third),     TEST(when_it_chose), TEST(seen_once),
+		TEST(equals),        TEST(children),      TEST(all_in_swap),   TEST(unseen),
+		TEST(cpuset),        TEST(candidates),    TEST(a_rule_chose),  TEST(from_the_report),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -24,6 +24,7 @@
 /* Process 7 in a tree of its own. */
 struct still {
 	char root[64];
+	bool swapped; /* else it has nothing in swap */
 	struct process_sampler s;
 	struct err e;
 };
@@ -50,7 +51,7 @@ static void put_memory(struct still *t, int n, int threads)
 		 "Name:\tx\nVmPeak:\t%d kB\nVmSize:\t%d kB\nVmLck:\t%d kB\nVmHWM:\t%d kB\nVmRSS:\t%d kB\n"
 		 "RssAnon:\t%d kB\nRssFile:\t%d kB\nRssShmem:\t%d kB\nVmPTE:\t%d kB\nVmSwap:\t%d kB\n"
 		 "Threads:\t%d\nvoluntary_ctxt_switches:\t19\n",
-		 n, 2 * n, 3 * n, 4 * n, 5 * n, 6 * n, 7 * n, 8 * n, 9 * n, 10 * n, threads);
+		 n, 2 * n, 3 * n, 4 * n, 5 * n, 6 * n, 7 * n, 8 * n, 9 * n, t->swapped ? 10 * n : 0, threads);
 	put(t, "status", text);
 	snprintf(text, sizeof(text), "7 (x) S 1 2 3 4 5 6 %d 8 %d 0 0 9 0\n", 11 * n, 12 * n);
 	put(t, "stat", text);
@@ -63,7 +64,7 @@ static void expect(const struct still *t, int n, int score)
 	int i;
 
 	for (i = 0; i < PROCESS_FIELDS; i++)
-		assert_int_equal(t->s.values[i], 1024 * (i + 1) * n);
+		assert_int_equal(t->s.values[i], i == P_SWAP && !t->swapped ? 0 : 1024 * (i + 1) * n);
 	assert_int_equal(t->s.values[P_MINOR_FAULTS], 11 * n);
 	assert_int_equal(t->s.values[P_MAJOR_FAULTS], 12 * n);
 	assert_int_equal(t->s.values[P_OOM_SCORE], score);
@@ -130,6 +131,16 @@ static void still_keeps_its_values(void **state)
 	put_memory(t, 30, 1);
 	process_sampler_read(&t->s, false); /* the whole reading is one to compare with */
 	expect(t, 20, 30);
+}
+
+/* What statm says does not tell of swap. */
+static void in_swap_is_read_anew(void **state)
+{
+	struct still *t = *state;
+
+	t->swapped = true;
+	begin(t, 1, SCHEDSTAT, STATM);
+	expect_next(t, true);
 }
 
 /* Reclaimed while it slept. */
@@ -413,6 +424,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		IN_TREE(still_keeps_its_values),
+		IN_TREE(in_swap_is_read_anew),
 		IN_TREE(pages_changed),
 		IN_TREE(ran_and_sleeps),
 		IN_TREE(switches_changed),
