@@ -15,8 +15,9 @@
 #define CANDIDATES_MAX (SPEC_PROCESSES_MAX + SPEC_CHILDREN_MAX)
 #define LABEL_MAX      64
 /*
- * What a thread has counted and not yet told (SPLIT_RSS_COUNTING, percpu_counter) neither a sample nor the OOM killer
- * sees, but it may be told between the two: so much of each of two processes that something was counted of lately.
+ * The OOM killer reads counters that lag behind: what a thread has counted and not yet told. Before Linux 6.2
+ * (SPLIT_RSS_COUNTING) a sample reads the same, so the two differ by what is told in between, of a process of which
+ * something was counted lately. Since then (percpu_counter) status gives exact sums, and the two differ always.
  */
 #define COUNTER_PAGES 32
 /* Since the last sample a process may have grown faster than it did at its fastest over the last ticks: so many times. */
@@ -48,14 +49,12 @@ enum { RSS, SWAP, PGTABLES, PARTS };
 struct past {
 	const struct series *parts[PARTS]; /* NULL: there is no such column */
 	size_t count;
-	int64_t anon; /* what of it could go to swap; -1: not known */
 };
 
 static struct past past_of(const struct record *r, size_t row)
 {
 	static const char *const columns[PARTS] = { [RSS] = "rss", [SWAP] = "swap", [PGTABLES] = "pgtables" };
-	const struct series *anon = record_series(r, SAMPLE_PROCESS, row, "rss_anon");
-	struct past p = { .count = RECENT, .anon = anon && anon->recents ? anon->recent[0].value : -1 };
+	struct past p = { .count = RECENT };
 	size_t i;
 
 	for (i = 0; i < PARTS; i++) {
@@ -103,9 +102,6 @@ static void extrapolate(const struct past *p, uint64_t chosen_ns, struct candida
 			if (part(p, at, i) != part(p, at + 1, i))
 				c->counter_pages = COUNTER_PAGES;
 	}
-	/* As more of it goes to swap, pages come up that it had taken and not told. Once all of it is there, none do. */
-	if (part(p, 0, SWAP) > 0 && p->anon != 0)
-		c->counter_pages = COUNTER_PAGES;
 	c->change_pages = p->count > 1 ? (all_parts(p, 0) - all_parts(p, 1)) / PAGE_BYTES : 0;
 	c->grown_pages = (int64_t)(SPURT * up * (double)age_ns) / PAGE_BYTES;
 	c->shrunk_pages = (int64_t)(SPURT * down * (double)age_ns) / PAGE_BYTES;
@@ -178,6 +174,7 @@ struct scene {
 	const json_t *kill;
 	const struct oom_report *report; /* NULL: the log has none */
 	const char *limit_group;
+	bool lags; /* what a sample says is never quite what the OOM killer reads */
 };
 
 /* One more candidate, if it is one: process as the spec has it, or a child of it, whose samples are in that row. */
@@ -197,9 +194,18 @@ static void consider(const struct scene *at, const json_t *process, size_t row, 
 	s.pgtables_bytes = part(&past, 0, PGTABLES);
 	c.points = oom_badness(f->model, &s, &f->scope);
 	c.group = at->limit_group ? json_text(process, "cgroup", "") : "";
+	c.counter_pages = at->lags ? COUNTER_PAGES : 0;
 	extrapolate(&past, at->r->chosen_ns, &c);
 	if (c.points != OOM_EXEMPT)
 		f->list[f->count++] = c;
+}
+
+/* f1a7941243c1, "mm: convert mm's rss stats into percpu_counter" */
+static bool has_percpu_rss(const char *release)
+{
+	int major = 0, minor = 0;
+
+	return sscanf(release, "%d.%d", &major, &minor) == 2 && (major > 6 || (major == 6 && minor >= 2));
 }
 
 /* "tree/81": the child with that pid. */
@@ -407,7 +413,9 @@ json_t *prediction(const struct record *r, const json_t *spec, const struct blac
 		return json_null();
 	read_log(box, &kept);
 	forecast(&(struct scene){ r, kill, kept.there ? &kept.report : NULL,
-				  scope_group(r, json_text(kill, "oom_memcg", "")) },
+				  scope_group(r, json_text(kill, "oom_memcg", "")),
+				  has_percpu_rss(
+					  json_text(record_event(r, "start", NULL, NULL), "kernel", "")) },
 		 spec, &f);
 	victim_label(victim, kill);
 	result = json_pack(

@@ -17,8 +17,8 @@
  * clock tick ago (1 to 10 ms; on a nohz_full CPU 1 s). Page tables that
  * khugepaged frees below a sleeper without a change of its pages, and peaks that a
  * vfork(2) child reaches in its parent's memory and gives back, show when the
- * process runs next. More threads, no schedstat, or one without switches (kernels
- * that do not count them say 0): every reading is whole.
+ * process runs next. More threads, something in swap, no schedstat, or one without
+ * switches (kernels that do not count them say 0): every reading is whole.
  */
 #include "harness/engine/sample.h"
 

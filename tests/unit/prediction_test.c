@@ -236,14 +236,15 @@ static void equals(void **state)
 	found = predict(b, spec_text);
 	says(found, "{'predicted': 'other', 'agrees': 'true', 'margin': 0, 'error': 0}");
 	json_decref(found);
-	/* In swap something may be left untold all the same. */
+	/* From 6.2 on the OOM killer's numbers are never quite those of a sample. */
 	box_again(b);
 	begin(b);
-	twice(b, 0, 29000, 1000, 0);
-	twice(b, 2, 30001, 0, 0);
+	box_event(b, "{'event': 'start', 'kernel': '6.12.117+deb13-cloud-amd64'}");
+	twice(b, 0, 30064, 0, 0);
+	twice(b, 2, 30000, 0, 0);
 	box_event(b, "{'event': 'oom-kill', 'process': 'other', 'pid': 9, 'constraint': 'none'}");
 	found = predict(b, spec_text);
-	says(found, "{'agrees': 'close', 'margin': 1, 'error': 32}");
+	says(found, "{'predicted': 'big', 'agrees': 'close', 'margin': 64, 'error': 64}");
 	json_decref(found);
 	box_again(b);
 	begin(b);
@@ -307,26 +308,6 @@ static void unseen(void **state)
 	box_event(b, "{'event': 'oom-kill', 'process': 'big', 'pid': 9, 'constraint': 'none'}");
 	found = predict(b, "{'processes': [{'name': 'big', 'cgroup': ''}]}");
 	says(found, "{'predicted': null, 'agrees': 'close'}");
-	json_decref(found);
-}
-
-/* What is all in swap has nothing left that was not told. */
-static void all_in_swap(void **state)
-{
-	struct trial_box *b = *state;
-	json_t *found;
-
-	box_text(b, BB_COLUMNS, "{'of': 'system', 'names': ['meminfo.MemTotal', 'meminfo.SwapTotal']}");
-	box_text(b, BB_COLUMNS, "{'of': 'process', 'names': ['rss', 'swap', 'pgtables', 'rss_anon']}");
-	box_event(b, "{'event': 'start', 'kernel': '6.1.0-50-cloud-amd64'}");
-	SAMPLE(b, BB_SYSTEM, 0, PAGES(100000), PAGES(50000));
-	SAMPLE(b, BB_PROCESS, 0, PAGES(200), PAGES(525), PAGES(8), 0);
-	SAMPLE(b, BB_PROCESS, 0, PAGES(200), PAGES(525), PAGES(8), 0);
-	SAMPLE(b, BB_PROCESS, 2, PAGES(200), PAGES(523), PAGES(8), 0);
-	SAMPLE(b, BB_PROCESS, 2, PAGES(200), PAGES(523), PAGES(8), 0);
-	box_event(b, "{'event': 'oom-kill', 'process': 'big', 'pid': 9, 'constraint': 'none'}");
-	found = predict(b, spec_text);
-	says(found, "{'predicted': 'big', 'agrees': 'true', 'margin': 2, 'error': 0}");
 	json_decref(found);
 }
 
@@ -408,10 +389,10 @@ static void from_the_report(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(nobody),        TEST(whole_machine), TEST(group),         TEST(close_call),
-		TEST(a_rush_before), TEST(the_third),     TEST(when_it_chose), TEST(seen_once),
-		TEST(equals),        TEST(children),      TEST(all_in_swap),   TEST(unseen),
-		TEST(cpuset),        TEST(candidates),    TEST(a_rule_chose),  TEST(from_the_report),
+		TEST(nobody),        TEST(whole_machine), TEST(group),           TEST(close_call),
+		TEST(a_rush_before), TEST(the_third),     TEST(when_it_chose),   TEST(seen_once),
+		TEST(equals),        TEST(children),      TEST(unseen),          TEST(cpuset),
+		TEST(candidates),    TEST(a_rule_chose),  TEST(from_the_report),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
