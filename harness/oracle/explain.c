@@ -74,8 +74,8 @@ static void group_limit(const struct oom_report *r, char *buf, size_t room)
 			 size_format(limit, (uint64_t)r->memory.limit_bytes));
 	if (r->task_memcg[0] && r->oom_memcg[0] && strcmp(r->task_memcg, r->oom_memcg) != 0)
 		snprintf(where, sizeof(where), "; it was in %s, below that", r->task_memcg);
-	snprintf(buf, room, "%s was reached%s%s",
-		 r->oom_memcg[0] ? r->oom_memcg : "that the log does not name", amount, where);
+	snprintf(buf, room, "%s%s was reached%s%s", r->oom_memcg[0] ? "cgroup " : "",
+		 r->oom_memcg[0] ? r->oom_memcg : "a cgroup that the log does not name", amount, where);
 }
 
 static void why(const struct oom_report *r, struct oom_explanation *e)
@@ -89,7 +89,7 @@ static void why(const struct oom_report *r, struct oom_explanation *e)
 	switch (r->constraint) {
 	case OOM_CONSTRAINT_MEMCG:
 		group_limit(r, text, sizeof(text));
-		snprintf(e->why, sizeof(e->why), "The limit of cgroup %s.", text);
+		snprintf(e->why, sizeof(e->why), "The limit of %s.", text);
 		break;
 	case OOM_CONSTRAINT_CPUSET:
 		snprintf(e->why, sizeof(e->why), "The memory of cpuset %s, nodes %s, was used up.",

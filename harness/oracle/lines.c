@@ -2,16 +2,6 @@
 /* Single lines of a report that say who asked, what it is about, and whom the kernel chose. */
 #include "harness/oracle/parts.h"
 
-static void set_text(char *to, size_t size, const char *from, const char *end)
-{
-	size_t len = (size_t)(end - from);
-
-	if (len >= size || memchr(from, '\0', len))
-		len = 0;
-	memcpy(to, from, len);
-	to[len] = 0;
-}
-
 /* "... Not tainted 6.1.0-50-cloud-amd64 #1  Debian ...", "... ------------ 3.10.0-693.el7.x86_64 #1" */
 static void note_release(char ret[OOM_RELEASE_MAX], struct span s)
 {
@@ -27,7 +17,7 @@ static void note_release(char ret[OOM_RELEASE_MAX], struct span s)
 	for (start = end; start > s.at && start[-1] != ' '; start--)
 		;
 	if (span_is_digit(*start))
-		set_text(ret, OOM_RELEASE_MAX, start, end);
+		span_copy(ret, OOM_RELEASE_MAX, start, end);
 }
 
 /* "CPU: 0 PID: 79 Comm: hog Not tainted ...", "Pid: 79, comm: hog Not tainted ..." */
@@ -56,6 +46,7 @@ void invoked_line(struct oom_report *r, const struct oom_parser *p, struct span 
 	memcpy(r->invoker, p->pending.invoker, sizeof(r->invoker));
 	memcpy(r->gfp, p->pending.gfp, sizeof(r->gfp));
 	r->order = p->pending.order;
+	nodemask_of_invoked(r, s);
 	r->sysrq = span_find(s, ", order=-1") != NULL;
 	t.at = span_find(s, adj);
 	if (t.at) {
@@ -78,7 +69,7 @@ static void member(struct span s, const char *key, const char *next, char *to, s
 		return;
 	t.at += strlen(key);
 	t.end = span_find(t, next) ?: s.end;
-	set_text(to, size, t.at, t.end);
+	span_copy(to, size, t.at, t.end);
 }
 
 bool summary_line(struct oom_report *r, const struct oom_parser *p, struct span s)
@@ -143,5 +134,5 @@ void boot_line(char ret[OOM_RELEASE_MAX], struct span s)
 		return;
 	s.at += sizeof(word) - 1;
 	end = memchr(s.at, ' ', span_len(s));
-	set_text(ret, OOM_RELEASE_MAX, s.at, end ? end : s.end);
+	span_copy(ret, OOM_RELEASE_MAX, s.at, end ? end : s.end);
 }

@@ -33,6 +33,7 @@ struct oom_log {
 	void *user;
 	size_t line;
 	struct oom_parser parser;
+	struct wrapped held;
 	char release[OOM_RELEASE_MAX];
 	struct open_report *open[OPEN_MAX]; /* the last one is where lines belong */
 	size_t open_count;
@@ -57,34 +58,18 @@ static void drop(struct open_report *o)
 	free(o);
 }
 
-/* What follows from several lines. */
-static void complete(struct oom_report *r)
-{
-	int64_t present = 0, pages;
-	size_t i;
-
-	for (i = 0; i < r->zone_count; i++)
-		present += r->zones[i].present_bytes > 0 ? r->zones[i].present_bytes : 0;
-	/* Zones are in kB and RAM in pages, so the size of a page is there: 4K, 16K or 64K. */
-	pages = r->ram_pages > 0 ? present / r->ram_pages : 0;
-	r->page_bytes = pages > 32768 ? 65536 : pages > 10000 ? 16384 : 4096;
-	for (i = 0; r->amounts_in_pages && i < OOM_AMOUNTS; i++)
-		if (r->amounts[i] > 0)
-			r->amounts[i] *= r->page_bytes;
-	r->amounts_in_pages = false;
-}
-
 static void close_first(struct oom_log *log)
 {
 	struct open_report *o = log->open[0];
 
-	complete(&o->r);
+	memory_complete(&o->r);
+	constraint_of_nodes(&o->r);
 	log->fn(log->user, &o->r);
 	drop(o);
 	memmove(log->open, log->open + 1, --log->open_count * sizeof(log->open[0]));
 }
 
-void oom_log_end(struct oom_log *log)
+static void close_all(struct oom_log *log)
 {
 	while (log->open_count)
 		close_first(log);
@@ -269,8 +254,10 @@ static int killed(struct oom_log *log, const char *line, const char *message, st
 	return 0;
 }
 
-static int no_victim(struct oom_log *log, const char *line, const char *message, bool panic)
+/* Up to 4.19 the panic itself says that there was nobody, since then a line before it. */
+static int no_victim(struct oom_log *log, const char *line, const char *message, struct span s, bool panic)
 {
+	bool nobody = !panic || span_find(s, "no killable processes");
 	struct open_report *o = last(log);
 
 	if (panic && (!o || (o->ended && !o->r.no_victim)))
@@ -286,7 +273,7 @@ static int no_victim(struct oom_log *log, const char *line, const char *message,
 	}
 	o->ended = true;
 	o->strangers = STRANGERS_MAX;
-	o->r.no_victim = !panic || o->r.no_victim;
+	o->r.no_victim = nobody || o->r.no_victim;
 	o->r.panic = panic;
 	return 0;
 }
@@ -342,7 +329,7 @@ static int body(struct oom_log *log, struct open_report *o, struct span s)
 	if (span_find(s, "oom-kill:constraint=") == s.at && log->parser.pending.pid > 0)
 		r = &report_with(log, log->parser.pending.pid)->r;
 	if (summary_line(r, &log->parser, s) || task_in_line(r, &log->parser, s) || chosen_line(r, s) ||
-	    cpu_line(r, s) || memory_line(r, s))
+	    cpu_line(r, s) || cpuset_line(r, s) || memory_line(r, s))
 		return 0;
 	if (span_skip(&s, "** ") && span_find(s, " messages dropped")) {
 		r->dropped = true;
@@ -357,7 +344,21 @@ static int body(struct oom_log *log, struct open_report *o, struct span s)
 /* Most lines of a log are nobody's: none of these letters, none of these reports. */
 static bool of_interest(const struct oom_log *log, struct span s)
 {
-	return log->open_count || span_find(s, "oom") || span_find(s, "ut of ") || span_find(s, "Kill");
+	return log->open_count || span_find(s, "oom") || span_find(s, "ut of ") || span_find(s, "Kill") ||
+	       span_find(s, "f limit of ") || span_find(s, ", failcnt ");
+}
+
+/* A line that is in no other report but one of the OOM killer's, whose beginning is lost. */
+static bool begins_late(const struct open_report *o, struct span s)
+{
+	struct oom_columns columns;
+
+	if (o && !o->ended)
+		return o->r.table && table_header(s, &columns);
+	return table_header(s, &columns) || span_find(s, "oom-kill:constraint=") == s.at ||
+	       span_find(s, " killed as a result of limit of ") ||
+	       span_find(s, "ut of memory: Kill process ") ||
+	       (span_find(s, "memory: usage ") == s.at && span_find(s, ", failcnt "));
 }
 
 /* One line of the message that begins at message; of several lines in one record each comes by itself. */
@@ -380,15 +381,20 @@ static int take_line(struct oom_log *log, const char *line, const char *message,
 		return killed(log, line, message, s);
 	case OOM_NO_VICTIM:
 	case OOM_PANIC:
-		return no_victim(log, line, message, event == OOM_PANIC);
+		return no_victim(log, line, message, s, event == OOM_PANIC);
 	default:
 		break;
 	}
 	o = last(log);
+	if (begins_late(o, s)) {
+		o = begin(log, line, message);
+		if (!o)
+			return -ENOMEM;
+	}
 	if (o && !o->ended)
 		return body(log, o, s);
 	if (o && ++o->strangers > STRANGERS_MAX + AFTERMATH_MAX)
-		oom_log_end(log);
+		close_all(log);
 	return 0;
 }
 
@@ -400,48 +406,89 @@ static const char *inner_end(struct span s)
 	return !kmsg || (syslog && syslog < kmsg) ? syslog : kmsg;
 }
 
-/* "\033[32m[    5.299323] \033[0mtext", as dmesg --color writes it, without the colours; how much is left. */
-static size_t without_colours(const char *line, size_t len, char *ret)
+/* A record of the kernel's, which may be of several lines. */
+static int take_record(struct oom_log *log, const char *line, struct span message)
 {
-	size_t from = 0, to = 0;
+	struct span s, rest = message;
+	const char *end;
+	int r = 0;
 
-	while (from < len) {
-		if (line[from] == '\033' && from + 1 < len && line[from + 1] == '[') {
-			for (from += 2; from < len && (span_is_digit(line[from]) || line[from] == ';');
-			     from++)
-				;
-			from += from < len;
-			continue;
-		}
-		ret[to++] = line[from++];
+	while (r == 0 && rest.at < rest.end) {
+		end = inner_end(rest);
+		s = (struct span){ rest.at, end ? end : rest.end };
+		r = take_line(log, line, message.at, s);
+		rest.at = end ? end + 4 : rest.end;
 	}
-	return to;
+	return r;
+}
+
+static struct span message_of(struct span line)
+{
+	size_t len;
+	const char *at = oom_line_message(line.at, span_len(line), &len);
+
+	return (struct span){ at, at + len };
+}
+
+/* What was held is as whole as it gets. */
+static int release_held(struct oom_log *log)
+{
+	struct span line = { log->held.text, log->held.text + log->held.len };
+	size_t number = log->line;
+	int r;
+
+	if (!log->held.len)
+		return 0;
+	log->line = log->held.number;
+	r = take_record(log, line.at, message_of(line));
+	log->line = number;
+	log->held.len = 0;
+	return r;
+}
+
+/* Is there nothing in front of it, but for signs of quoting? */
+static bool is_bare(const char *line, const char *message)
+{
+	while (line < message && span_is_one(*line, "> \t"))
+		line++;
+	return line == message;
+}
+
+static int take_wrapped(struct oom_log *log, struct span line)
+{
+	struct span message = message_of(line);
+	bool bare = is_bare(line.at, message.at);
+	const struct open_report *o;
+	int r;
+
+	if (log->held.len && bare && wrapped_add(&log->held, message))
+		return 0;
+	r = release_held(log);
+	o = last(log);
+	if (r == 0 && !bare &&
+	    wrapped_is_cut(line, message, o && !o->ended && o->block == BLOCK_TASKS ? &o->columns : NULL))
+		wrapped_hold(&log->held, line, log->line);
+	return r < 0 || log->held.len ? r : take_record(log, line.at, message);
 }
 
 int oom_log_line(struct oom_log *log, const char *line, size_t len)
 {
 	char plain[PLAIN_MAX];
-	struct span s, rest;
-	const char *message, *end;
-	size_t message_len;
-	int r = 0;
 
 	log->line++;
-	if (!log->open_count && !of_interest(log, (struct span){ line, line + len })) {
+	if (!log->open_count && !log->held.len && !of_interest(log, (struct span){ line, line + len })) {
 		boot_line(log->release, (struct span){ line, line + len });
 		return 0;
 	}
 	if (len <= sizeof(plain) && memchr(line, '\033', len)) {
-		len = without_colours(line, len, plain);
+		len = oom_line_plain(line, len, plain);
 		line = plain;
 	}
-	message = oom_line_message(line, len, &message_len);
-	rest = (struct span){ message, message + message_len };
-	while (r == 0 && rest.at < rest.end) {
-		end = inner_end(rest);
-		s = (struct span){ rest.at, end ? end : rest.end };
-		r = take_line(log, line, message, s);
-		rest.at = end ? end + 4 : rest.end;
-	}
-	return r;
+	return take_wrapped(log, (struct span){ line, line + len });
+}
+
+void oom_log_end(struct oom_log *log)
+{
+	release_held(log);
+	close_all(log);
 }

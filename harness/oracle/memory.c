@@ -314,3 +314,22 @@ bool memory_slab(struct oom_report *r, struct span s)
 	}
 	return true;
 }
+
+void memory_complete(struct oom_report *r)
+{
+	int64_t present = 0, pages;
+	size_t i;
+
+	/* Before 3.9 a group's report has the machine's amounts. */
+	for (i = 0; r->amounts_in_pages && r->constraint == OOM_CONSTRAINT_MEMCG && i < OOM_AMOUNTS; i++)
+		r->amounts[i] = -1;
+	for (i = 0; i < r->zone_count; i++)
+		present += r->zones[i].present_bytes > 0 ? r->zones[i].present_bytes : 0;
+	/* Zones are in kB and RAM in pages, so the size of a page is there: 4K, 16K or 64K. */
+	pages = r->ram_pages > 0 ? present / r->ram_pages : 0;
+	r->page_bytes = pages > 32768 ? 65536 : pages > 10000 ? 16384 : 4096;
+	for (i = 0; r->amounts_in_pages && i < OOM_AMOUNTS; i++)
+		if (r->amounts[i] > 0)
+			r->amounts[i] *= r->page_bytes;
+	r->amounts_in_pages = false;
+}

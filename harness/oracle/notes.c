@@ -139,11 +139,18 @@ static void child(const struct oom_report *r, struct oom_explanation *e)
 {
 	const struct oom_task *parent = oom_task_find(r, r->chosen_pid);
 
-	if (parent && r->killed_count && r->killed[0].pid != r->chosen_pid)
+	if (r->chosen_pid < 0 || !r->killed_count || r->killed[0].pid == r->chosen_pid)
+		return;
+	if (parent)
 		note(e, "child",
 		     "The kernel chose %s (pid %" PRId64
 		     ") and killed a child of it in its place, as it did before 5.1.",
 		     parent->comm, parent->pid);
+	else if (!r->table)
+		note(e, "child",
+		     "The kernel chose pid %" PRId64
+		     ", and killed this one in its place: a child of it, as it did before 5.1, or a thread.",
+		     r->chosen_pid);
 }
 
 static void panic(const struct oom_report *r, struct oom_explanation *e)
@@ -189,7 +196,7 @@ static void protected_larger(const struct oom_report *r, struct oom_explanation 
 
 static void order(const struct oom_report *r, struct oom_explanation *e)
 {
-	char text[UNITS_TEXT_MAX], free_text[UNITS_TEXT_MAX];
+	char text[UNITS_TEXT_MAX], free_text[UNITS_TEXT_MAX], left[80] = "";
 	int64_t bytes = 0;
 	size_t i;
 
@@ -197,12 +204,13 @@ static void order(const struct oom_report *r, struct oom_explanation *e)
 		return;
 	for (i = 0; i < r->zone_count; i++)
 		bytes += r->zones[i].free_bytes > 0 ? r->zones[i].free_bytes : 0;
+	if (r->zone_count)
+		snprintf(left, sizeof(left), ": %s were free, in smaller pieces",
+			 size_format(free_text, (uint64_t)bytes));
 	note(e, "order",
 	     "A contiguous block of %s was asked for (order %" PRId64
-	     "): %s were free, in smaller pieces. That is "
-	     "fragmentation as much as shortage.",
-	     size_format(text, (uint64_t)r->page_bytes << r->order), r->order,
-	     size_format(free_text, (uint64_t)bytes));
+	     ")%s. That is fragmentation as much as shortage.",
+	     size_format(text, (uint64_t)r->page_bytes << r->order), r->order, left);
 }
 
 /* Plenty is free, but not where it is wanted: 32-bit kernels and their low memory, nodes, DMA. */

@@ -115,7 +115,7 @@ static bool is_clock(struct span t)
 	return clock;
 }
 
-/* "   12.345678", "   12.345678 <    0.000012>" of dmesg -d, "  +0.000012", "Sat Nov 22 07:44:01 2025" or "Nov22 07:44"; not "  1234" of a task table */
+/* "   12.345678", also "12.345678s" and "0-12.3456" of vendors' kernels, "   12.345678 <    0.000012>" of dmesg -d, "  +0.000012", "Sat Nov 22 07:44:01 2025" or "Nov22 07:44"; not "  1234" of a task table */
 static bool is_time(struct span t)
 {
 	span_skip_spaces(&t);
@@ -127,13 +127,35 @@ static bool is_time(struct span t)
 	if (is_clock(t))
 		return true;
 	span_skip(&t, "+");
-	return span_skip_digits(&t) && span_skip(&t, ".") && span_skip_digits(&t) && t.at == t.end;
+	if (!span_skip_digits(&t) || (span_skip(&t, "-") && !span_skip_digits(&t)))
+		return false;
+	return span_skip(&t, ".") && span_skip_digits(&t) && (span_skip(&t, "s"), t.at == t.end);
+}
+
+/* "[  T123]", also with a blank before; vendors' "(1)[56:kswapd0]", "[3:  kswapd0:   56]", "[pid:56,cpu3,kswapd0]". A row of the table has "[   56]". */
+static void skip_caller(struct span *s)
+{
+	struct span t = *s;
+
+	span_skip_spaces(&t);
+	if (span_skip(&t, "(") && (!span_skip_digits(&t) || !span_skip(&t, ")")))
+		return;
+	if (!span_skip(&t, "["))
+		return;
+	span_skip_spaces(&t);
+	if (span_skip_one(&t, "TC")
+		    ? !span_skip_digits(&t) || t.at == t.end || *t.at != ']'
+		    : !span_skip(&t, "pid:") && (!span_skip_digits(&t) || !span_skip(&t, ":")))
+		return;
+	t.at = span_find(t, "]");
+	if (t.at)
+		s->at = t.at + 1;
 }
 
 /* "[   12.345678] " or "[   12.345678][  T123] " */
 static bool skip_stamp(struct span *s)
 {
-	struct span t = *s, inside, caller;
+	struct span t = *s, inside;
 
 	if (!span_skip(&t, "["))
 		return false;
@@ -142,17 +164,10 @@ static bool skip_stamp(struct span *s)
 	if (!inside.end)
 		return false;
 	t.at = inside.end + 1;
-	inside.end = span_find(inside, " <") ?: inside.end;
+	inside.end = span_find(inside, " <") ?: span_find(inside, " / ") ?: inside.end;
 	if (!is_time(inside))
 		return false;
-
-	caller = t;
-	span_skip(&caller, " ");
-	if (span_skip(&caller, "[")) {
-		span_skip_spaces(&caller);
-		if (span_skip_one(&caller, "TC") && span_skip_digits(&caller) && span_skip(&caller, "]"))
-			t = caller;
-	}
+	skip_caller(&t);
 	span_skip(&t, ":");
 	span_skip(&t, " ");
 	*s = t;
@@ -365,4 +380,21 @@ const char *oom_line_message(const char *line, size_t len, size_t *ret_len)
 	}
 	*ret_len = span_len(s);
 	return s.at;
+}
+
+size_t oom_line_plain(const char *line, size_t len, char *ret)
+{
+	size_t from = 0, to = 0;
+
+	while (from < len) {
+		if (line[from] == '\033' && from + 1 < len && line[from + 1] == '[') {
+			for (from += 2; from < len && (span_is_digit(line[from]) || line[from] == ';');
+			     from++)
+				;
+			from += from < len;
+			continue;
+		}
+		ret[to++] = line[from++];
+	}
+	return to;
 }

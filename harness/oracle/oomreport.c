@@ -69,17 +69,6 @@ void oom_parser_init(struct oom_parser *p)
 	p->killed_pid = -1;
 }
 
-/* Half a name is a wrong name: what does not fit becomes "". */
-static void copy_text(char *to, size_t size, const char *from, const char *end)
-{
-	size_t n = (size_t)(end - from);
-
-	if (n >= size || memchr(from, '\0', n))
-		n = 0;
-	memcpy(to, from, n);
-	to[n] = '\0';
-}
-
 /* "total-vm:29672kB" -> bytes; -1 when it is not there or cut. */
 static int64_t bytes_after(struct span s, const char *key)
 {
@@ -109,7 +98,7 @@ static int64_t number_after(struct span s, const char *key)
 /* "hog invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), [nodemask=(null), ]order=0, oom_score_adj=0" */
 static bool feed_invoked(struct oom_parser *p, struct span s)
 {
-	static const char word[] = " invoked oom-killer: ";
+	static const char word[] = " invoked oom-killer:";
 	const char *at = span_find(s, word), *comma;
 	struct oom_kill *k = &p->pending;
 	bool doubtful;
@@ -121,13 +110,14 @@ static bool feed_invoked(struct oom_parser *p, struct span s)
 	pending_clear(p);
 	p->in_group = false;
 	p->invoker_doubtful = doubtful;
-	copy_text(k->invoker, sizeof(k->invoker), s.at, at);
+	span_copy(k->invoker, sizeof(k->invoker), s.at, at);
 
 	s.at = at + sizeof(word) - 1;
+	span_skip_spaces(&s);
 	if (span_skip(&s, "gfp_mask=")) {
 		comma = span_find(s, ",");
 		if (comma)
-			copy_text(k->gfp, sizeof(k->gfp), s.at, comma);
+			span_copy(k->gfp, sizeof(k->gfp), s.at, comma);
 	}
 	/* order=-1 is SysRq's, and also what number_after() has for none. */
 	order = number_after(s, ", order=");
@@ -142,13 +132,13 @@ static void summary_groups(struct oom_kill *k, struct span s)
 	static const char oom[] = ",oom_memcg=", task[] = ",task_memcg=";
 	const char *at = span_find_last(s, task);
 
-	if (!at)
-		return;
-	copy_text(k->task_memcg, sizeof(k->task_memcg), at + sizeof(task) - 1, s.end);
-	s.end = at;
+	if (at) {
+		span_copy(k->task_memcg, sizeof(k->task_memcg), at + sizeof(task) - 1, s.end);
+		s.end = at;
+	}
 	at = k->constraint == OOM_CONSTRAINT_MEMCG ? span_find(s, oom) : NULL;
 	if (at)
-		copy_text(k->oom_memcg, sizeof(k->oom_memcg), at + sizeof(oom) - 1, s.end);
+		span_copy(k->oom_memcg, sizeof(k->oom_memcg), at + sizeof(oom) - 1, s.end);
 }
 
 /* "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg=/x,task=hog,pid=80,uid=0"
@@ -184,7 +174,7 @@ static bool feed_summary(struct oom_parser *p, struct span s)
 	task_at = span_find_last(s, ",task=");
 	if (!task_at)
 		return true;
-	copy_text(k->comm, sizeof(k->comm), task_at + strlen(",task="), pid_at);
+	span_copy(k->comm, sizeof(k->comm), task_at + strlen(",task="), pid_at);
 	s.end = task_at;
 	summary_groups(k, s);
 	return true;
@@ -206,8 +196,8 @@ static bool feed_task_in(struct oom_parser *p, struct span s)
 	if (k->pid >= 0 || p->invoker_doubtful)
 		pending_clear(p);
 	k->constraint = OOM_CONSTRAINT_MEMCG;
-	copy_text(k->task_memcg, sizeof(k->task_memcg), s.at, at);
-	copy_text(k->oom_memcg, sizeof(k->oom_memcg), at + sizeof(word) - 1, s.end);
+	span_copy(k->task_memcg, sizeof(k->task_memcg), s.at, at);
+	span_copy(k->oom_memcg, sizeof(k->oom_memcg), at + sizeof(word) - 1, s.end);
 	return true;
 }
 
@@ -220,12 +210,19 @@ static bool pending_suits(const struct oom_kill *pending, enum words words)
 	return memcg == (words == WORDS_MEMCG);
 }
 
+/* " (hog": the blank gets lost where text of a web page is copied. */
+static bool name_follows(struct span *s)
+{
+	span_skip_spaces(s);
+	return span_skip(s, "(");
+}
+
 /* Up to 5.1: "Out of memory: Kill process 79 (hog) score 905 or sacrifice child"; s starts at the pid. */
 static void feed_chosen(struct oom_parser *p, struct span s, enum words words)
 {
 	int64_t pid;
 
-	if (!span_int(&s, &pid) || !span_skip(&s, " (") || pid <= 0)
+	if (!span_int(&s, &pid) || !name_follows(&s) || pid <= 0)
 		return;
 	if (p->pending.pid >= 0)
 		return; /* the oom-kill: line has said so already, or it is of another report */
@@ -249,7 +246,7 @@ static bool killed_comm(struct oom_kill *k, struct span *s)
 		end = s->end - 2;
 	if (!end)
 		return false;
-	copy_text(k->comm, sizeof(k->comm), s->at, end);
+	span_copy(k->comm, sizeof(k->comm), s->at, end);
 	s->at = end + 1;
 	return true;
 }
@@ -314,12 +311,10 @@ static enum oom_event feed_killed(struct oom_parser *p, struct span s, enum word
 	kill_clear(k);
 	if (!span_int(&s, &k->pid) || k->pid <= 0)
 		return OOM_NOTHING;
-	if (span_skip(&s, ", UID ")) {
-		if (!span_int(&s, &k->uid) || !span_skip(&s, ", ("))
-			return OOM_NOTHING;
-	} else if (!span_skip(&s, " (")) {
+	if (span_skip(&s, ", UID ") && (!span_int(&s, &k->uid) || !span_skip(&s, ",")))
 		return OOM_NOTHING;
-	}
+	if (!name_follows(&s))
+		return OOM_NOTHING;
 	if (p->in_group && words == WORDS_MEMCG && k->pid == p->killed_pid)
 		return OOM_NOTHING;
 	if (killed_comm(k, &s))

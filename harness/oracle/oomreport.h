@@ -92,4 +92,7 @@ const char *oom_constraint_name(enum oom_constraint c);
  */
 const char *oom_line_message(const char *line, size_t len, size_t *ret_len);
 
+/* "\033[32m[    5.299323] \033[0mtext", as dmesg --color writes it, into ret (of len bytes) without the colours; how much is left. */
+size_t oom_line_plain(const char *line, size_t len, char *ret);
+
 #endif

@@ -34,6 +34,11 @@ bool task_in_line(struct oom_report *r, const struct oom_parser *p, struct span 
 bool chosen_line(struct oom_report *r, struct span s);
 void boot_line(char ret[OOM_RELEASE_MAX], struct span s);
 
+/* nodes.c: before 4.20 a report says of its constraint only which nodes there were. */
+void nodemask_of_invoked(struct oom_report *r, struct span s);
+bool cpuset_line(struct oom_report *r, struct span s);
+void constraint_of_nodes(struct oom_report *r);
+
 /* The columns of a table by its header, left to right. */
 struct oom_columns {
 	enum oom_column of[OOM_COLUMNS_MAX];
@@ -45,6 +50,25 @@ bool table_header(struct span s, struct oom_columns *ret);
 
 /* "[   79]  1000    79     7418 ... 0 hog": false when it is no row, or one that is cut. */
 bool table_row(struct span s, const struct oom_columns *columns, struct oom_task *ret);
+
+/* What follows from several lines: the size of a page, amounts in bytes. After the last line, once. */
+void memory_complete(struct oom_report *r);
+
+/* wrapped.c: a line of a report whose rest may be in the next ones; of len 0 there is none. */
+struct wrapped {
+	char text[1024]; /* with what stands in front of the message */
+	size_t len;
+	size_t number; /* of the log */
+};
+
+/* Does the message of a line lack its end? table: of the block that it is in, or NULL. */
+bool wrapped_is_cut(struct span line, struct span message, const struct oom_columns *table);
+
+/* Keeps it, unless it is longer than any line of a report. */
+void wrapped_hold(struct wrapped *w, struct span line, size_t number);
+
+/* Adds the next line to the one that is kept; false: it is blank or too long. */
+bool wrapped_add(struct wrapped *w, struct span rest);
 
 /* Any line of Mem-Info, of the zones or of a group's usage; false when it is none. */
 bool memory_line(struct oom_report *r, struct span s);

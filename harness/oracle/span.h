@@ -65,6 +65,17 @@ static inline void span_skip_spaces(struct span *s)
 		s->at++;
 }
 
+/* What is between, as a string. Half a name is a wrong name: what does not fit becomes "". */
+static inline void span_copy(char *to, size_t size, const char *from, const char *end)
+{
+	size_t len = (size_t)(end - from);
+
+	if (len >= size || memchr(from, '\0', len))
+		len = 0;
+	memcpy(to, from, len);
+	to[len] = '\0';
+}
+
 /* Where word first stands in s, or NULL. */
 static inline const char *span_find(struct span s, const char *word)
 {

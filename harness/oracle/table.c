@@ -57,6 +57,8 @@ bool table_header(struct span s, struct oom_columns *ret)
 			;
 		if (s.at > start)
 			c.of[c.count++] = column_of(start, (size_t)(s.at - start));
+		if (c.count && c.of[c.count - 1] == COLUMN_NAME)
+			break;
 	}
 	if (c.count < 4 || c.of[0] != COLUMN_PID || c.of[c.count - 1] != COLUMN_NAME)
 		return false;
@@ -114,10 +116,21 @@ static bool take(struct oom_task *t, enum oom_column column, int64_t v)
 	return true;
 }
 
+/* "          0 stress": a row of more columns than the header has, as when a line was broken within a number. */
+static bool is_one_more_column(struct span name)
+{
+	int64_t v;
+
+	if (!span_skip(&name, " "))
+		return false;
+	span_skip_spaces(&name);
+	return span_int(&name, &v) && span_skip(&name, " ");
+}
+
 bool table_row(struct span s, const struct oom_columns *columns, struct oom_task *ret)
 {
 	int64_t v;
-	size_t i, len;
+	size_t i;
 
 	clear(ret);
 	if (!span_skip(&s, "["))
@@ -129,11 +142,8 @@ bool table_row(struct span s, const struct oom_columns *columns, struct oom_task
 		if (i == 0 && (span_skip_spaces(&s), !span_skip(&s, "]")))
 			return false;
 	}
-	if (!span_skip(&s, " "))
+	if (!span_skip(&s, " ") || is_one_more_column(s))
 		return false;
-	len = span_len(s);
-	if (len >= sizeof(ret->comm) || memchr(s.at, '\0', len))
-		len = 0;
-	memcpy(ret->comm, s.at, len);
+	span_copy(ret->comm, sizeof(ret->comm), s.at, s.end);
 	return ret->pid > 0;
 }

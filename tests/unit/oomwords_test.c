@@ -167,6 +167,22 @@ static void test_older_kernels(void **state)
 	assert_string_equal(s.kills[3].comm, "y");
 }
 
+/* As pages of the web have them, whose blanks got lost. */
+static void test_lost_blanks(void **state)
+{
+	struct seen s = see("httpd invoked oom-killer:gfp_mask=0x201da, order=0, oom_score_adj=0\n"
+			    "Out of memory: Kill process 31(mysqld) score 9 or sacrifice child\n"
+			    "Killed process 31, UID 27,(mysqld) total-vm:12kB, anon-rss:8kB, file-rss:4kB\n");
+
+	(void)state;
+	assert_int_equal(s.kills_n, 1);
+	assert_string_equal(s.kills[0].invoker, "httpd");
+	assert_string_equal(s.kills[0].gfp, "0x201da");
+	assert_string_equal(s.kills[0].comm, "mysqld");
+	assert_int_equal(s.kills[0].uid, 27);
+	assert_int_equal(s.kills[0].file_rss_bytes, 4 * KB);
+}
+
 static void test_panics(void **state)
 {
 	(void)state;
@@ -233,7 +249,7 @@ int main(void)
 		cmocka_unit_test(test_interleaved), cmocka_unit_test(test_group_ends),
 		cmocka_unit_test(test_hard_names),  cmocka_unit_test(test_older_kernels),
 		cmocka_unit_test(test_panics),      cmocka_unit_test(test_other_events),
-		cmocka_unit_test(test_too_long),
+		cmocka_unit_test(test_too_long),    cmocka_unit_test(test_lost_blanks),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
