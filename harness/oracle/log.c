@@ -89,11 +89,13 @@ static void unknown_usage(struct oom_usage *u)
 	*u = (struct oom_usage){ -1, -1, -1 };
 }
 
-/* What stands before the message: "Nov 22 07:44:01 host kernel:", "[   12.345678]". */
+/* What stands before the message: "Nov 22 07:44:01 host kernel:", "[   12.345678]"; not what is for programs. */
 static void note_when(struct oom_report *r, const char *line, const char *message)
 {
 	size_t len = (size_t)(message - line);
 
+	if (len && (message[-1] == '"' || message[-1] == '='))
+		len = 0;
 	while (len && (line[len - 1] == ' ' || line[len - 1] == ';'))
 		len--;
 	if (len >= sizeof(r->when))

@@ -14,6 +14,8 @@
  *   Sat 2025-11-22 07:44:01 UTC host kernel: text   journalctl -o short-full
  *   [   12.345678] host kernel: text             journalctl -o short-monotonic
  *   {..., "MESSAGE":"text", ...}                 journalctl -o json, and what keeps containers' output: "log", "message"
+ *   	"MESSAGE" : "text",                          journalctl -o json-pretty, dmesg --json
+ *   MESSAGE=text                                 journalctl -o verbose, -o export
  *   > [   12.345678] text                        quoted in a mail
  *   [2025-11-22 07:44:01] [   12.345678] text    a console that somebody stamped; likewise "[...]: text"
  *   11-22 07:44:01.123     0     0 W         : text   logcat -b kernel
@@ -272,34 +274,80 @@ static void skip_foreign(struct span *s)
 	}
 }
 
+/* Behind "MESSAGE" : " */
+static bool skip_member(struct span *s, const char *key)
+{
+	struct span t = *s;
+
+	if (!span_skip(&t, key))
+		return false;
+	span_skip_spaces(&t);
+	if (!span_skip(&t, ":"))
+		return false;
+	span_skip_spaces(&t);
+	if (!span_skip(&t, "\""))
+		return false;
+	*s = t;
+	return true;
+}
+
+/* Where the text of the message begins: in an object, or on a line of its own. */
+static bool find_member(struct span *s)
+{
+	static const char *const keys[] = { "\"MESSAGE\"", "\"message\"", "\"log\"", "\"msg\"",
+					    "\"textPayload\"" };
+	bool object = s->at < s->end && *s->at == '{';
+	struct span t;
+	size_t i;
+
+	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		t = *s;
+		while ((t.at = object ? span_find(t, keys[i]) : t.at)) {
+			if (skip_member(&t, keys[i])) {
+				s->at = t.at;
+				return true;
+			}
+			if (!object)
+				break;
+			t.at++;
+		}
+	}
+	return false;
+}
+
 /* The text of a member, up to the quotes that end it; escapes in it stay as they are. Another program's: empty. */
 static bool json_message(struct span *s)
 {
-	static const char *const keys[] = { "\"MESSAGE\":", "\"message\":", "\"log\":", "\"msg\":" };
 	struct span t = *s;
-	size_t i;
+	bool others;
 
-	if (!span_skip(&t, "{"))
+	span_skip(&t, "\x1e");   /* RFC 7464, journalctl -o json-seq */
+	span_skip(&t, "data: "); /* journalctl -o json-sse */
+	while (span_skip_one(&t, " \t"))
+		;
+	others = span_find(t, "\"_TRANSPORT\":") && !span_find(t, "\"kernel\"");
+	if (!find_member(&t))
 		return false;
-	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-		const char *key = span_find(t, keys[i]);
+	if (others)
+		t.end = t.at;
+	for (s->at = t.at; t.at < t.end && *t.at != '"'; t.at++)
+		t.at += *t.at == '\\' && t.end - t.at > 1;
+	s->end = t.at;
+	if (span_len(*s) >= 2 && memcmp(s->end - 2, "\\n", 2) == 0)
+		s->end -= 2;
+	return true;
+}
 
-		if (!key)
-			continue;
-		t.at = key + strlen(keys[i]);
-		span_skip_spaces(&t);
-		if (!span_skip(&t, "\""))
-			return false;
-		if (span_find(*s, "\"_TRANSPORT\":") && !span_find(*s, "\"kernel\""))
-			t.end = t.at;
-		for (s->at = t.at; t.at < t.end && *t.at != '"'; t.at++)
-			t.at += *t.at == '\\' && t.end - t.at > 1;
-		s->end = t.at;
-		if (span_len(*s) >= 2 && memcmp(s->end - 2, "\\n", 2) == 0)
-			s->end -= 2;
-		return true;
-	}
-	return false;
+/* "    MESSAGE=text" of journalctl -o verbose and -o export */
+static bool skip_field(struct span *s)
+{
+	struct span t = *s;
+
+	span_skip_spaces(&t);
+	if (!span_skip(&t, "MESSAGE="))
+		return false;
+	*s = t;
+	return true;
 }
 
 /* "11-22 07:44:01.123     0     0 W         : ", without a tag: what has one says whose it is. */
@@ -367,16 +415,20 @@ const char *oom_line_message(const char *line, size_t len, size_t *ret_len)
 
 	while (s.at < s.end && (s.end[-1] == '\r' || s.end[-1] == '\n'))
 		s.end--;
-	if (is_property(s)) {
+	while (span_skip(&s, "> "))
+		;
+	if (skip_field(&s)) {
+		skip_stamp(&s);
+	} else if (is_property(s)) {
 		s.at = s.end;
 	} else if (!skip_record(&s)) {
 		json_message(&s);
-		while (span_skip(&s, "> "))
-			;
 		while (layers++ < LAYERS_MAX && (layer = undress(&s)) != NAKED)
 			outer = layer;
 		if (outer != LAYER)
 			skip_foreign(&s);
+		if (s.at < s.end && *s.at == '{' && json_message(&s)) /* fluentd's */
+			skip_stamp(&s);
 	}
 	*ret_len = span_len(s);
 	return s.at;

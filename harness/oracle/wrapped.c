@@ -46,12 +46,18 @@ bool wrapped_is_cut(struct span line, struct span s, const struct oom_columns *t
 		const char *first, *last[3];
 	} lines[] = {
 		{ " invoked oom-killer:", { "adj=" } },
-		{ " Comm: ", { " #" } },
+		{ "PID: ", { " #" } },
+		{ "Pid: ", { " #" } },
+		{ "Task in ", { " limit of " } },
+		{ "Tasks in ", { " memory.oom.group set" } },
+		{ ": usage ", { "failcnt " } },
 		{ "oom-kill:constraint=", { ",uid=" } },
 		{ "ut of memory: Kill", { ")" } },
 		{ "ut of memory: Kill process ", { " score " } },
 		{ "ut of memory: kill process ", { " score " } },
 		{ "oom_reaper: reaped process ", { "rss:" } },
+		{ "*4kB ", { " = " } },
+		{ " cache:", { " unevictable:" } },
 		{ " free:", { "all_unreclaimable? ", " free_cma:" } },
 	};
 	struct oom_columns columns;
@@ -59,7 +65,7 @@ bool wrapped_is_cut(struct span line, struct span s, const struct oom_columns *t
 	size_t i;
 
 	if (s.at == s.end)
-		return ends_with(line, " kernel:");
+		return ends_with(line, " kernel:") || ends_with(line, "]");
 	if (span_is_one(s.end[-1], ",-") || killed_is_cut(s))
 		return true;
 	for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
@@ -67,7 +73,7 @@ bool wrapped_is_cut(struct span line, struct span s, const struct oom_columns *t
 			return true;
 	if (*s.at != '[')
 		return false;
-	return table ? !table_row(s, table, &task) : (span_find(s, "pid ]") && !table_header(s, &columns));
+	return table ? !table_row(s, table, &task) : (span_find(s, "pid ") && !table_header(s, &columns));
 }
 
 void wrapped_hold(struct wrapped *w, struct span line, size_t number)
@@ -82,7 +88,8 @@ void wrapped_hold(struct wrapped *w, struct span line, size_t number)
 bool wrapped_add(struct wrapped *w, struct span rest)
 {
 	struct span held = { w->text, w->text + w->len };
-	bool apart = held.end[-1] != '-' && !span_find(held, "oom-kill:");
+	/* The line "oom-kill:" has blanks in names alone. */
+	bool apart = held.end[-1] != '-' && !(held.end[-1] == ',' && span_find(held, "oom-kill:"));
 
 	while (rest.at < rest.end && span_is_one(*rest.at, " \t"))
 		rest.at++;

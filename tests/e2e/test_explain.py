@@ -7,6 +7,7 @@ import json
 import lzma
 import re
 import subprocess
+import textwrap
 
 import pytest
 
@@ -48,6 +49,12 @@ def test_the_answer_first():
     assert "of the group: memory 32M of 32M, swap 0B of no limit" in lines
 
 
+def wrapped(text, width):
+    """Longer lines broken at a blank, and quoted; what has no blank stays as long as it is."""
+    return "".join(f"> {part}\n" for line in text.splitlines()
+                   for part in textwrap.wrap(line, width, break_long_words=False, break_on_hyphens=False))
+
+
 def dressed(text):
     """The same log as others write it; each of its lines begins with "[    5.299323] "."""
     lines = [line.split("] ", 1) for line in text.splitlines()]
@@ -61,6 +68,13 @@ def dressed(text):
         "short-iso": "".join(f"2025-11-22T07:44:01+0000 host kernel: {line}\n" for line in bare),
         "dmesg --color": "".join(f"\x1b[32m{stamp}] \x1b[0m\x1b[33m{line[:2]}\x1b[0m\x1b[1m{line[2:]}\x1b[0m\n" for stamp, line in lines),
         "journalctl -o json": "".join(json.dumps({"PRIORITY": "4", "_TRANSPORT": "kernel", "MESSAGE": line}) + "\n" for line in bare),
+        "journalctl -o json-pretty": "".join('{\n\t"_TRANSPORT" : "kernel",\n\t"MESSAGE" : %s,\n\t"PRIORITY" : "4"\n}\n' % json.dumps(line)
+                                             for line in bare),
+        "journalctl -o verbose": "".join("Sat 2025-11-22 07:44:01.123456 UTC [s=abc;i=1;b=2]\n    _TRANSPORT=kernel\n    PRIORITY=4\n"
+                                         f"    MESSAGE={line}\n    _HOSTNAME=host\n" for line in bare),
+        "journalctl -o export": "".join(f"__CURSOR=s=abc\n_TRANSPORT=kernel\nMESSAGE={line}\n_HOSTNAME=host\n\n" for line in bare),
+        "dmesg --json": "".join('      {\n         "pri": 4,\n         "time":     5.299323,\n         "msg": %s\n      },\n' % json.dumps(line)
+                                for line in bare),
         "rsyslog, stats in one record": ONE_RECORD.sub(lambda found: found[0].replace("\n[    5.317278] ", "#012"), text),
         "/dev/kmsg, stats in one record": ONE_RECORD.sub(lambda found: found[0].replace("\n[    5.317278] ", "\\x0a"), text),
         "/dev/kmsg": "".join(f"4,{i},5299323,-;{line}\n" for i, line in enumerate(bare)),
@@ -77,6 +91,21 @@ def test_dresses(dress):
     assert (event["who"], event["why"]) == ANSWER
     assert [task["pid"] for task in event["ranking"]] == [79, 78] and event["agreement"] == "agrees"
     assert event["memory"]["group"]["limit"] == 32 * M and event["memory"]["amounts"]["anon"] == 31346688
+
+
+@pytest.mark.parametrize("width", [60, 66, 72, 76, 80, 90])
+@pytest.mark.parametrize("name", ["typed-2.6.32", "typed-3.10-memcg", "5.10-global", "6.1-global-kmsg", "6.1-group", "6.1-panic", "7.3-memcg"])
+def test_wrapped_by_a_mailer(name, width):
+    """Amounts in a record of many lines may be lost, none may be another, and all else is the same."""
+    text = (LOGS / f"{name}.log").read_text(encoding="latin-1")
+    plain, mail = events(data=text), events(data=wrapped(text, width))
+    for told in plain + mail:
+        told["line"] = told["when"] = None
+    for one, other in zip(plain, mail, strict=True):
+        lost = one["memory"]["amounts"].keys() - other["memory"]["amounts"].keys()
+        assert not lost or width == 60 or "kmsg" in name or "typed" in name
+        one["memory"]["amounts"] = {key: value for key, value in one["memory"]["amounts"].items() if key not in lost}
+    assert plain == mail
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, lzma.compress, bz2.compress, lambda data: data.decode().encode("utf-16"),
