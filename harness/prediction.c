@@ -14,12 +14,6 @@
 #define PAGE_BYTES     4096
 #define CANDIDATES_MAX (SPEC_PROCESSES_MAX + SPEC_CHILDREN_MAX)
 #define LABEL_MAX      64
-/*
- * The OOM killer reads counters that lag behind: what a thread has counted and not yet told. Before Linux 6.2
- * (SPLIT_RSS_COUNTING) a sample reads the same, so the two differ by what is told in between, of a process of which
- * something was counted lately. Since then (percpu_counter) status gives exact sums, and the two differ always.
- */
-#define COUNTER_PAGES 32
 /* Since the last sample a process may have grown faster than it did at its fastest over the last ticks: so many times. */
 #define SPURT 1.5
 
@@ -44,6 +38,35 @@ struct forecast {
 	enum oom_model model;
 };
 
+/*
+ * Which counters the OOM killer reads, and which sample has the same. A thread or CPU keeps up to 31 pages to itself before
+ * it tells a counter of them. By mainline; 6.12.117 and 6.18.44 are as their row has it.
+ */
+static const struct counters {
+	int major, minor;     /* since */
+	const char *rss;      /* the column */
+	bool swap_lags;       /* the column swap is exact, and what the OOM killer reads is not */
+	int64_t untold_pages; /* by how much what it reads may jump when something is counted */
+} counters[] = {
+	/* 5898aa8f9a0b, "mm: fix OOM killer inaccuracy on large many-core systems": exact sums, as in status */
+	{ 7, 0, "rss", false, 0 },
+	/* f1a7941243c1, "mm: convert mm's rss stats into percpu_counter": what was told, as in stat; status is exact since 6.16 and in Debian's 6.12 */
+	{ 6, 2, "rss_oom", true, 32 },
+	/* SPLIT_RSS_COUNTING, of each thread: what was told, as in stat and status */
+	{ 0, 0, "rss_oom", false, 32 },
+};
+
+static const struct counters *counters_of(const char *release)
+{
+	const struct counters *c = counters;
+	int major = 0, minor = 0;
+
+	sscanf(release, "%d.%d", &major, &minor);
+	while (major < c->major || (major == c->major && minor < c->minor))
+		c++;
+	return c;
+}
+
 /* What counts of a process, by its samples before the choice, newest first. */
 enum { RSS, SWAP, PGTABLES, PARTS };
 struct past {
@@ -51,9 +74,9 @@ struct past {
 	size_t count;
 };
 
-static struct past past_of(const struct record *r, size_t row)
+static struct past past_of(const struct record *r, const char *rss, size_t row)
 {
-	static const char *const columns[PARTS] = { [RSS] = "rss", [SWAP] = "swap", [PGTABLES] = "pgtables" };
+	const char *const columns[PARTS] = { [RSS] = rss, [SWAP] = "swap", [PGTABLES] = "pgtables" };
 	struct past p = { .count = RECENT };
 	size_t i;
 
@@ -84,10 +107,19 @@ static int64_t all_parts(const struct past *p, size_t at)
 	return sum;
 }
 
+/* What every candidate of one kill has in common. */
+struct scene {
+	const struct record *r;
+	const json_t *kill;
+	const struct oom_report *report; /* NULL: the log has none */
+	const char *limit_group;
+	const struct counters *counters;
+};
+
 /* How far it may have come since its last sample, from how fast it changed before. */
-static void extrapolate(const struct past *p, uint64_t chosen_ns, struct candidate *c)
+static void extrapolate(const struct past *p, const struct scene *scene, struct candidate *c)
 {
-	uint64_t age_ns = chosen_ns - p->parts[RSS]->recent[0].t_ns;
+	uint64_t age_ns = scene->r->chosen_ns - p->parts[RSS]->recent[0].t_ns;
 	double up = 0, down = 0, rate;
 	size_t at, i;
 
@@ -100,7 +132,7 @@ static void extrapolate(const struct past *p, uint64_t chosen_ns, struct candida
 		down = -rate > down ? -rate : down;
 		for (i = 0; i < PARTS; i++)
 			if (part(p, at, i) != part(p, at + 1, i))
-				c->counter_pages = COUNTER_PAGES;
+				c->counter_pages = scene->counters->untold_pages;
 	}
 	c->change_pages = p->count > 1 ? (all_parts(p, 0) - all_parts(p, 1)) / PAGE_BYTES : 0;
 	c->grown_pages = (int64_t)(SPURT * up * (double)age_ns) / PAGE_BYTES;
@@ -168,15 +200,6 @@ static void weigh(struct forecast *f)
 	}
 }
 
-/* What every candidate of one kill has in common. */
-struct scene {
-	const struct record *r;
-	const json_t *kill;
-	const struct oom_report *report; /* NULL: the log has none */
-	const char *limit_group;
-	bool lags; /* what a sample says is never quite what the OOM killer reads */
-};
-
 /* One more candidate, if it is one: process as the spec has it, or a child of it, whose samples are in that row. */
 static void consider(const struct scene *at, const json_t *process, size_t row, struct candidate c,
 		     int64_t adj, struct forecast *f)
@@ -184,7 +207,7 @@ static void consider(const struct scene *at, const json_t *process, size_t row, 
 	struct oom_subject s = { .total_vm_pages = -1,
 				 .adj = adj,
 				 .root = json_number(process, "user", 0) == 0 };
-	struct past past = past_of(at->r, row);
+	struct past past = past_of(at->r, at->counters->rss, row);
 
 	if (!past.count || f->count == CANDIDATES_MAX ||
 	    scope_excludes(at->r, at->kill, process, at->report, at->limit_group))
@@ -194,18 +217,10 @@ static void consider(const struct scene *at, const json_t *process, size_t row, 
 	s.pgtables_bytes = part(&past, 0, PGTABLES);
 	c.points = oom_badness(f->model, &s, &f->scope);
 	c.group = at->limit_group ? json_text(process, "cgroup", "") : "";
-	c.counter_pages = at->lags ? COUNTER_PAGES : 0;
-	extrapolate(&past, at->r->chosen_ns, &c);
+	c.counter_pages = at->counters->swap_lags && s.swap_pages > 0 ? at->counters->untold_pages : 0;
+	extrapolate(&past, at, &c);
 	if (c.points != OOM_EXEMPT)
 		f->list[f->count++] = c;
-}
-
-/* f1a7941243c1, "mm: convert mm's rss stats into percpu_counter" */
-static bool has_percpu_rss(const char *release)
-{
-	int major = 0, minor = 0;
-
-	return sscanf(release, "%d.%d", &major, &minor) == 2 && (major > 6 || (major == 6 && minor >= 2));
 }
 
 /* "tree/81": the child with that pid. */
@@ -217,7 +232,7 @@ static void label(char ret[LABEL_MAX], const char *process, int64_t pid)
 /* Who has the row when the kernel chose; NULL: nobody. One that was not seen at the last tick but one is gone. */
 static const json_t *child_at(const struct record *r, size_t row)
 {
-	const struct series *rss = record_series(r, SAMPLE_PROCESS, row, "rss");
+	const struct series *rss = record_series(r, SAMPLE_PROCESS, row, "rss_oom");
 	const struct series *tick = record_series(r, SAMPLE_SYSTEM, 0, "meminfo.MemTotal");
 	const json_t *found = NULL;
 	json_t *one;
@@ -269,7 +284,7 @@ static bool was_let_go(const struct scene *at, const json_t *process)
 /* Whoever runs and was in no sample yet may be of any size: then nobody can be named. */
 static void look_for_unseen(const struct scene *at, const json_t *process, size_t row, struct forecast *f)
 {
-	struct past past = past_of(at->r, row);
+	struct past past = past_of(at->r, at->counters->rss, row);
 
 	if (past.count || json_object_get(process, "killer") || !was_let_go(at, process) ||
 	    scope_excludes(at->r, at->kill, process, at->report, at->limit_group))
@@ -412,11 +427,11 @@ json_t *prediction(const struct record *r, const json_t *spec, const struct blac
 	if (!kill)
 		return json_null();
 	read_log(box, &kept);
-	forecast(&(struct scene){ r, kill, kept.there ? &kept.report : NULL,
-				  scope_group(r, json_text(kill, "oom_memcg", "")),
-				  has_percpu_rss(
-					  json_text(record_event(r, "start", NULL, NULL), "kernel", "")) },
-		 spec, &f);
+	forecast(
+		&(struct scene){ r, kill, kept.there ? &kept.report : NULL,
+				 scope_group(r, json_text(kill, "oom_memcg", "")),
+				 counters_of(json_text(record_event(r, "start", NULL, NULL), "kernel", "")) },
+		spec, &f);
 	victim_label(victim, kill);
 	result = json_pack(
 		"{s:s, s:o, s:o, s:s?, s:s?, s:o, s:I, s:o, s:o}", "model", oom_models[f.model].name,

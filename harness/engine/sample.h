@@ -33,6 +33,7 @@ enum process_column {
 	P_RSS_SHMEM,
 	P_PGTABLES,
 	P_SWAP,
+	P_RSS_OOM, /* of /proc/PID/stat from here on */
 	P_MINOR_FAULTS,
 	P_MAJOR_FAULTS,
 	P_OOM_SCORE,

@@ -41,6 +41,7 @@ const char *const process_columns[P_COLUMNS] = {
 	[P_RSS_SHMEM] = "rss_shmem",
 	[P_PGTABLES] = "pgtables",
 	[P_SWAP] = "swap",
+	[P_RSS_OOM] = "rss_oom",
 	[P_MINOR_FAULTS] = "minor_faults",
 	[P_MAJOR_FAULTS] = "major_faults",
 	[P_OOM_SCORE] = "oom_score",
@@ -108,23 +109,29 @@ int process_sampler_open(const char *root, pid_t pid, struct process_sampler *s)
 }
 
 /*
- * 91 (a) name) R 1 91 91 0 -1 4194304 MINFLT 0 MAJFLT ...: fields 10 and 12. The
+ * 91 (a) name) R 1 91 91 0 -1 4194304 MINFLT 0 MAJFLT ... RSS: fields 10, 12 and 24. The
  * name may hold anything, so counting starts behind its last parenthesis.
  */
-static void read_faults(const char *text, size_t len, int64_t *minor, int64_t *major)
+static void read_stat(const char *text, size_t len, int64_t values[P_COLUMNS])
 {
+	static const struct {
+		int field;
+		enum process_column column;
+	} wanted[] = { { 10, P_MINOR_FAULTS }, { 12, P_MAJOR_FAULTS }, { 24, P_RSS_OOM } };
 	const char *end = text + len, *p = memrchr(text, ')', len);
-	int field;
+	int field = 2;
+	size_t i;
 
-	for (field = 2; p && field < 10; field++) {
-		p = memchr(p, ' ', (size_t)(end - p));
-		p = p ? p + 1 : NULL;
+	for (i = 0; p && i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+		for (; p && field < wanted[i].field; field++) {
+			p = memchr(p, ' ', (size_t)(end - p));
+			p = p ? p + 1 : NULL;
+		}
+		if (p)
+			values[wanted[i].column] = digits(p, end, &p);
 	}
-	if (!p)
-		return;
-	*minor = digits(p, end, &p);
-	digits(p, end, &p);
-	*major = digits(p, end, &p);
+	if (values[P_RSS_OOM] != BB_MISSING)
+		values[P_RSS_OOM] *= sysconf(_SC_PAGESIZE);
 }
 
 /*
@@ -164,7 +171,7 @@ static bool read_memory(struct process_sampler *s)
 		return false;
 	n = pread(s->stat, text, sizeof(text), 0);
 	if (n > 0)
-		read_faults(text, (size_t)n, &s->values[P_MINOR_FAULTS], &s->values[P_MAJOR_FAULTS]);
+		read_stat(text, (size_t)n, s->values);
 	return true;
 }
 

@@ -221,14 +221,14 @@ static void one_process(const char *root, const int64_t *wanted)
 	process_sampler_close(&s);
 }
 
-/* Its name is "we) (ird na": the faults are counted from the last parenthesis. */
+/* Its name is "we) (ird na": fields are counted from the last parenthesis. */
 static void process_by_kernel(void **state)
 {
-	enum { K = 1024 };
-	static const int64_t v6_1[] = { 9188 * K, 9188 * K, 0, 8400 * K, 8400 * K, 8200 * K, 0,
-					200 * K,  56 * K,   0, 2056,     0,        712 };
-	static const int64_t v5_10[] = { 9188 * K, 9188 * K, 0, 8400 * K, 8400 * K, 8200 * K, 0,
-					 200 * K,  52 * K,   0, 2056,     0,        709 };
+	enum { K = 1024, PAGE = 4096 };
+	static const int64_t v6_1[] = { 9188 * K, 9188 * K, 0, 8400 * K,    8400 * K, 8200 * K, 0,
+					200 * K,  56 * K,   0, 2100 * PAGE, 2056,     0,        712 };
+	static const int64_t v5_10[] = { 9188 * K, 9188 * K, 0, 8400 * K,    8400 * K, 8200 * K, 0,
+					 200 * K,  52 * K,   0, 2100 * PAGE, 2056,     0,        709 };
 
 	(void)state;
 	one_process(FIXTURES "proc/6.1", v6_1);
