@@ -5,6 +5,7 @@ import fcntl
 import os
 import shutil
 import signal
+import subprocess
 
 import pytest
 
@@ -67,6 +68,14 @@ def qemu():
     why = guest_lacks()
     if why:
         pytest.skip(why)
+
+
+@pytest.fixture(scope="session")
+def sid(qemu):
+    """The one kernel that moves, of an index that a mirror may have let expire."""
+    done = subprocess.run([lablib.OOMLAB, "kernels", "fetch", "debian:sid"], capture_output=True, text=True, check=False, timeout=600)
+    if "debian:sid could not be fetched" in done.stderr:
+        pytest.skip(done.stderr.strip().splitlines()[-1])
 
 
 @pytest.fixture

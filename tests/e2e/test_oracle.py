@@ -46,8 +46,10 @@ def test_an_expectation_about_it_can_fail(lab, host):
 
 
 @pytest.mark.parametrize("kernel", ["debian:6.1", "debian:6.12", "debian:sid"])
-def test_two_that_are_alike_and_stand_still_can_be_told_apart(lab, qemu, kernel):
+def test_two_that_are_alike_and_stand_still_can_be_told_apart(lab, qemu, request, kernel):
     """Each of them reads other counters: a thread's, what CPUs have told, exact sums."""
+    if kernel == "debian:sid":
+        request.getfixturevalue("sid")
     run = lab.run(lab.scenario(f"""
 scenario: twins
 machine: {{kernel: "{kernel}", memory: 128M}}
