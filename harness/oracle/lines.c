@@ -36,6 +36,20 @@ bool cpu_line(struct oom_report *r, struct span s)
 	return true;
 }
 
+/* What is between key and next; without next the line is cut, and half a list is a wrong list. */
+static void member(struct span s, const char *key, const char *next, char *to, size_t size)
+{
+	struct span t = s;
+
+	t.at = span_find(s, key);
+	if (!t.at)
+		return;
+	t.at += strlen(key);
+	t.end = span_find(t, next);
+	if (t.end)
+		span_copy(to, size, t.at, t.end);
+}
+
 void invoked_line(struct oom_report *r, const struct oom_parser *p, struct span s)
 {
 	static const char adj[] = "oom_score_adj=", old_adj[] = "oom_adj=";
@@ -46,7 +60,7 @@ void invoked_line(struct oom_report *r, const struct oom_parser *p, struct span 
 	memcpy(r->invoker, p->pending.invoker, sizeof(r->invoker));
 	memcpy(r->gfp, p->pending.gfp, sizeof(r->gfp));
 	r->order = p->pending.order;
-	nodemask_of_invoked(r, s);
+	member(s, ", nodemask=", ", ", r->nodemask, sizeof(r->nodemask)); /* 4.6 to 4.19 */
 	r->sysrq = span_find(s, ", order=-1") != NULL;
 	t.at = span_find(s, adj);
 	if (t.at) {
@@ -59,32 +73,23 @@ void invoked_line(struct oom_report *r, const struct oom_parser *p, struct span 
 	r->invoker_adj = r->invoker_adj_known ? v : 0;
 }
 
-/* A member of the line "oom-kill:constraint=...,nodemask=(null),cpuset=/,mems_allowed=0,...", up to the next one. */
-static void member(struct span s, const char *key, const char *next, char *to, size_t size)
-{
-	struct span t = s;
-
-	t.at = span_find(s, key);
-	if (!t.at)
-		return;
-	t.at += strlen(key);
-	t.end = span_find(t, next) ?: s.end;
-	span_copy(to, size, t.at, t.end);
-}
-
+/* "oom-kill:constraint=...,nodemask=(null),cpuset=/,mems_allowed=0,..." */
 bool summary_line(struct oom_report *r, const struct oom_parser *p, struct span s)
 {
+	const char *end;
+
 	if (!span_skip(&s, "oom-kill:constraint="))
 		return false;
 	r->constraint = p->pending.constraint;
 	memcpy(r->oom_memcg, p->pending.oom_memcg, sizeof(r->oom_memcg));
 	memcpy(r->task_memcg, p->pending.task_memcg, sizeof(r->task_memcg));
 	r->chosen_pid = p->pending.pid;
-	member(s, ",nodemask=", ",cpuset=", r->nodemask, sizeof(r->nodemask));
+	/* Lists have commas themselves: "0,2-3,global_oom". Without CONFIG_CPUSETS there is a nodemask alone. */
+	end = r->constraint == OOM_CONSTRAINT_MEMCG ? ",oom_memcg=" : ",global_oom";
+	member(s, ",nodemask=", span_find(s, ",cpuset=") ? ",cpuset=" : end, r->nodemask,
+	       sizeof(r->nodemask));
 	member(s, ",cpuset=", ",mems_allowed=", r->cpuset, sizeof(r->cpuset));
-	/* The list has commas itself: "0,2-3,global_oom" or "...,oom_memcg=". */
-	member(s, ",mems_allowed=", r->constraint == OOM_CONSTRAINT_MEMCG ? ",oom_memcg=" : ",global_oom",
-	       r->mems_allowed, sizeof(r->mems_allowed));
+	member(s, ",mems_allowed=", end, r->mems_allowed, sizeof(r->mems_allowed));
 	return true;
 }
 

@@ -359,7 +359,7 @@ static bool begins_late(const struct open_report *o, struct span s)
 		return o->r.table && table_header(s, &columns);
 	return table_header(s, &columns) || span_find(s, "oom-kill:constraint=") == s.at ||
 	       span_find(s, " killed as a result of limit of ") ||
-	       span_find(s, "ut of memory: Kill process ") ||
+	       span_find(s, "ut of memory: Kill process ") || span_find(s, "ut of memory: kill process ") ||
 	       (span_find(s, "memory: usage ") == s.at && span_find(s, ", failcnt "));
 }
 

@@ -8,20 +8,6 @@
 #include "harness/oracle/parts.h"
 #include "lib/idlist.h"
 
-void nodemask_of_invoked(struct oom_report *r, struct span s)
-{
-	static const char key[] = ", nodemask=";
-	const char *end;
-
-	s.at = span_find(s, key);
-	if (!s.at)
-		return;
-	s.at += sizeof(key) - 1;
-	end = span_find(s, ", ");
-	if (end)
-		span_copy(r->nodemask, sizeof(r->nodemask), s.at, end);
-}
-
 bool cpuset_line(struct oom_report *r, struct span s)
 {
 	static const char cpuset[] = " cpuset=", mems[] = " mems_allowed=";

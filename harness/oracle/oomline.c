@@ -14,7 +14,7 @@
  *   Sat 2025-11-22 07:44:01 UTC host kernel: text   journalctl -o short-full
  *   [   12.345678] host kernel: text             journalctl -o short-monotonic
  *   {..., "MESSAGE":"text", ...}                 journalctl -o json, and what keeps containers' output: "log", "message"
- *   	"MESSAGE" : "text",                          journalctl -o json-pretty, dmesg --json
+ *   "MESSAGE" : "text",                          journalctl -o json-pretty, dmesg --json
  *   MESSAGE=text                                 journalctl -o verbose, -o export
  *   > [   12.345678] text                        quoted in a mail
  *   [2025-11-22 07:44:01] [   12.345678] text    a console that somebody stamped; likewise "[...]: text"

@@ -35,7 +35,6 @@ bool chosen_line(struct oom_report *r, struct span s);
 void boot_line(char ret[OOM_RELEASE_MAX], struct span s);
 
 /* nodes.c: before 4.20 a report says of its constraint only which nodes there were. */
-void nodemask_of_invoked(struct oom_report *r, struct span s);
 bool cpuset_line(struct oom_report *r, struct span s);
 void constraint_of_nodes(struct oom_report *r);
 

@@ -236,6 +236,15 @@ static void equals(void **state)
 	found = predict(b, spec_text);
 	says(found, "{'predicted': 'other', 'agrees': 'true', 'margin': 0, 'error': 0}");
 	json_decref(found);
+	/* Before 6.2 a sample's swap lags as the OOM killer's does. */
+	box_again(b);
+	begin(b);
+	twice(b, 0, 29062, 1000, 0);
+	twice(b, 2, 30031, 0, 0);
+	box_event(b, "{'event': 'oom-kill', 'process': 'big', 'pid': 9, 'constraint': 'none'}");
+	found = predict(b, spec_text);
+	says(found, "{'predicted': 'big', 'agrees': 'true', 'margin': 31, 'error': 0}");
+	json_decref(found);
 	/* From 6.2 on what the OOM killer reads of swap is not quite what a sample says. */
 	box_again(b);
 	begin(b);

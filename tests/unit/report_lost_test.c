@@ -162,6 +162,25 @@ static void nodes(void **state)
 	}
 }
 
+/* The summary of a kernel without CONFIG_CPUSETS, and one that is cut within a list */
+static void lists(void **state)
+{
+	struct seen s;
+	const struct oom_report *r = only_text(
+		&s,
+		"oom-kill:constraint=CONSTRAINT_MEMORY_POLICY,nodemask=0,2-3,global_oom,task_memcg=/,task=hog,"
+		"pid=79,uid=0\n");
+
+	(void)state;
+	assert_string_equal(r->nodemask, "0,2-3");
+	assert_string_equal(r->cpuset, "");
+	forget(&s);
+	r = only_text(&s, "oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=a,mems_allowed=0-1\n");
+	assert_string_equal(r->cpuset, "a");
+	assert_string_equal(r->mems_allowed, "");
+	forget(&s);
+}
+
 /* A report whose first lines a ring buffer has lost begins with whatever is the OOM killer's alone. */
 static void begins_in_the_middle(void **state)
 {
@@ -171,6 +190,7 @@ static void begins_in_the_middle(void **state)
 		"[ pid ]   uid  tgid total_vm      rss nr_ptes swapents oom_score_adj name\n"
 		"[   79]  1000    79     7418     6617      24        0             0 hog\n",
 		"Memory cgroup out of memory: Kill process 79 (hog) score 905 or sacrifice child\n",
+		"Out of memory: kill process 79 (hog) score 191570 or a child\n",
 		"oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/a,"
 		"task_memcg=/a/b,task=hog,pid=79,uid=0\n",
 	};
@@ -253,13 +273,10 @@ static void unsaid(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(wrapped),
-		cmocka_unit_test(wrapped_anywhere),
-		cmocka_unit_test(not_wrapped),
-		cmocka_unit_test(nodes),
-		cmocka_unit_test(begins_in_the_middle),
-		cmocka_unit_test(unsaid),
-		cmocka_unit_test(header_and_more),
+		cmocka_unit_test(wrapped),     cmocka_unit_test(wrapped_anywhere),
+		cmocka_unit_test(not_wrapped), cmocka_unit_test(nodes),
+		cmocka_unit_test(lists),       cmocka_unit_test(begins_in_the_middle),
+		cmocka_unit_test(unsaid),      cmocka_unit_test(header_and_more),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
