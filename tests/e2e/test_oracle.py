@@ -55,10 +55,10 @@ scenario: twins
 machine: {{kernel: "{kernel}", memory: 128M}}
 cgroups: {{app: {{memory.max: 48M}}}}
 processes:
-  one: {{run: [memset, --limit=20M, --hold=forever], cgroup: app}}
-  two: {{run: [memset, --limit=20M, --hold=forever], cgroup: app}}
+  one: {{run: [memset, --limit=20M, --hold=forever], cgroup: app, stop: {{after: hog, phase: ended}}}}
+  two: {{run: [memset, --limit=20M, --hold=forever], cgroup: app, stop: {{after: hog, phase: ended}}}}
   hog: {{run: [memset, --limit=16M, --pause=20ms], cgroup: app, start: {{after: two, phase: hold, at: 100ms}}}}
-stop: {{timeout: 1s}}
+stop: {{timeout: 30s}}
 expect: [{{that: oracle.agrees, is: true}}, {{that: victim, is: [one, two]}}, {{that: oracle.exact, is: agrees}}]
 """), seconds=GUEST_WAIT_S)
     assert run.status == EXIT_PASS, run
